@@ -1,0 +1,162 @@
+"""Every knob of the collector: one line each, its default, its unit in its name. Built once, frozen, handed down.
+
+Read, strongest first, from flags, ``TROPA_*`` variables and ``tropa.toml`` (in the working directory, or named by
+``TROPA_CONFIG``). An unknown variable or key is an error: a misspelt limit that silently does nothing is worse than none.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings.sources import TomlConfigSettingsSource
+
+from tropa_collector.errors import SettingsError
+
+
+def _comma_list(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_list)]
+Path_ = Annotated[str, Field(pattern=r"^/[!-~]*[^/]$")]
+Paths = Annotated[tuple[Path_, ...], NoDecode, BeforeValidator(_comma_list)]
+
+
+class SourceOptions(BaseModel):
+    """Options of one source, ``[sources.<name>]`` in tropa.toml. Its key and class come from ``write_keys``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    allowed_origins: tuple[str, ...] = ()  # empty: any
+    require_signed_identify: bool = False  # unsigned user ids, emails and phones of a browser key are no identifiers
+    default_country: str | None = Field(default=None, pattern="^[A-Z]{2}$")  # region of phones without one
+    cookie_name: str = Field(default="tropa", pattern=r"^[A-Za-z0-9_.-]{1,40}$")  # prefix of the visitor's cookies
+    cookie_domain: str | None = None  # e.g. "example.com": shared by its subdomains; absent: the host alone
+    cookie_http_only: bool = False  # script never sees the visitor's id
+
+
+class Settings(BaseSettings):
+    """The collector's settings.
+
+    Raises:
+        SettingsError: from :func:`load`, naming the setting, the value's fault and what is accepted.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="TROPA_", frozen=True, extra="forbid", env_ignore_empty=True)
+
+    # -- listeners
+    host: str = "0.0.0.0"  # noqa: S104 - the public listener is public
+    port: int = Field(default=8000, ge=0, le=65535)
+    admin_host: str = "127.0.0.1"
+    admin_port: int = Field(default=8001, ge=0, le=65535)
+    data: Path = Path("tropa-data")
+
+    # -- who may send
+    write_keys: Words = ()  # name:browser|server:key[:signing secret]; empty: made at first start
+    admin_token: str | None = Field(default=None, min_length=16)  # empty: made at first start
+    sources: dict[str, SourceOptions] = {}
+    trusted_proxies: Words = ()  # networks whose X-Forwarded-For is believed
+    ingest_paths: Paths = ()  # more paths, on any name, that answer as /v1/batch
+    script_paths: Paths = ()  # more paths that serve the browser script
+
+    # -- limits of a request
+    max_body_bytes: int = Field(default=512_000, ge=1_024, le=64_000_000)  # once inflated
+    max_event_bytes: int = Field(default=32_768, ge=512, le=1_000_000)
+    max_batch_events: int = Field(default=5_000, ge=1, le=5_000)
+    max_depth: int = Field(default=64, ge=4, le=200)
+    max_string_chars: int = Field(default=8_192, ge=256)
+    max_list_items: int = Field(default=1_000, ge=16)
+    max_map_items: int = Field(default=500, ge=16)
+    max_header_bytes: int = Field(default=32_768, ge=4_096)
+    header_timeout_seconds: float = Field(default=10.0, gt=0)
+    body_timeout_seconds: float = Field(default=15.0, gt=0)
+    keep_alive_seconds: int = Field(default=20, ge=1)
+    max_connections: int = Field(default=10_000, ge=16)
+
+    # -- rates: events a second, sustained and at once; 0 is no limit
+    key_events_per_second: int = Field(default=0, ge=0)
+    key_burst_events: int = Field(default=20_000, ge=1)
+    network_events_per_second: int = Field(default=200, ge=0)  # a /24 or /56 of one browser audience
+    network_burst_events: int = Field(default=5_000, ge=1)
+    limit_loopback: bool = False
+
+    # -- enrich
+    geo_databases: Words = ()  # .mmdb files; none: the country table that ships with iptocc
+    ip_storage: Literal["truncated", "full", "none"] = "truncated"  # /24 and /48
+    max_clock_skew_seconds: int = Field(default=86_400, ge=60)  # a larger one is not corrected
+    enrich_cache_items: int = Field(default=20_000, ge=64)
+
+    # -- store
+    queue_events: int = Field(default=20_000, ge=100)
+    queue_bytes: int = Field(default=32_000_000, ge=1_000_000)
+    retention_days: int = Field(default=0, ge=0)  # 0: keep for ever
+    quarantine_bytes: int = Field(default=256_000_000, ge=1_000_000)
+    quarantine_days: int = Field(default=30, ge=1)
+    dedupe_days: int = Field(default=30, ge=30)  # after the event itself is gone
+
+    # -- stop
+    drain_seconds: float = Field(default=8.0, gt=0, le=60)
+
+    log_format: Literal["text", "json"] = "text"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        config = Path(os.environ.get("TROPA_CONFIG", "tropa.toml"))
+        if "TROPA_CONFIG" in os.environ and not config.is_file():
+            raise SettingsError(f"TROPA_CONFIG names {config}, which is not a file.")
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, config)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ip_network(network, strict=False)
+        return value
+
+    @field_validator("geo_databases")
+    @classmethod
+    def _files(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for path in value:
+            if not Path(path).is_file():
+                raise ValueError(f"{path} is not a file")
+        return value
+
+    @model_validator(mode="after")
+    def _event_fits_body(self) -> Self:
+        if self.max_event_bytes > self.max_body_bytes:
+            raise ValueError("max_event_bytes must not be larger than max_body_bytes")
+        return self
+
+    @property
+    def trusted_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        return tuple(ip_network(network, strict=False) for network in self.trusted_proxies)
+
+
+def load(flags: Mapping[str, Any] | None = None) -> Settings:
+    """The settings of this process: ``flags`` that are not None over the environment over tropa.toml.
+
+    Raises:
+        SettingsError: an unknown name or an unusable value.
+    """
+    known = {f"TROPA_{name.upper()}" for name in Settings.model_fields} | {"TROPA_CONFIG"}
+    unknown = sorted(name for name in os.environ if name.startswith("TROPA_") and name not in known)
+    if unknown:
+        raise SettingsError(f"Unknown setting {', '.join(unknown)}. `tropa doctor` lists the ones there are.")
+    try:
+        return Settings(**{name: value for name, value in (flags or {}).items() if value is not None})
+    except ValidationError as error:
+        lines = [f"  {'.'.join(map(str, fault['loc'])) or 'settings'}: {fault['msg']}" for fault in error.errors()]
+        raise SettingsError("These settings cannot be used:\n" + "\n".join(lines)) from None

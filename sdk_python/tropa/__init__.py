@@ -1,0 +1,1 @@
+"""Tropa's Python SDK."""
