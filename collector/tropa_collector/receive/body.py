@@ -18,7 +18,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-_OPENS_JSON = b"{["
+_OPENS_JSON = frozenset((b"{", b"["))
 _MAX_LAYERS = 2  # a client that compresses, behind a proxy that does so again
 _MAX_MEMBERS = 100  # of one gzip stream; each costs a decoder, however little it holds
 _ZSTD_WINDOW_LOG = 23  # 8 MiB: what RFC 9659 allows a zstd content coding to ask of its receiver
