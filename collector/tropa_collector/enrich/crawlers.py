@@ -5,22 +5,21 @@ from __future__ import annotations
 from importlib.metadata import version
 
 from crawleruseragents import CRAWLER_USER_AGENTS_DATA
-from ua_parser import Domain, UserAgent
-from ua_parser.core import Matcher
+from ua_parser import Domain
 from ua_parser.lazy import UserAgentMatcher
 from ua_parser.regex import Resolver
 
 
 class Crawlers:
-    """The list's 1 500 expressions behind ua-parser's pre-filter: 6 µs for a miss where ``re`` takes 400."""
+    """The list's 1 500 expressions as one, in ua-parser's compiled matcher: 6 µs for a miss where ``re`` takes 400."""
 
     version = version("crawler-user-agents")
 
     def __init__(self) -> None:
-        # Each expression becomes a group of its own, so that the "family" found is the text that gave the bot away.
-        patterns = (crawler["pattern"] for crawler in CRAWLER_USER_AGENTS_DATA)
-        matchers: list[Matcher[UserAgent]] = [UserAgentMatcher(f"({pattern})") for pattern in patterns]
-        self._resolver = Resolver((matchers, [], []))
+        # One alternation takes 6 MB; a matcher for each expression took 21. Its group, which the matcher calls the
+        # family, is the text that gave the bot away.
+        any_crawler = "|".join(crawler["pattern"] for crawler in CRAWLER_USER_AGENTS_DATA)
+        self._resolver = Resolver(([UserAgentMatcher(f"({any_crawler})")], [], []))
 
     def name_in(self, user_agent: str) -> str | None:
         """The bot's name as its user agent spells it, or None."""

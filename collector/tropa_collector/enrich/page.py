@@ -122,7 +122,7 @@ def _parameters(query: str) -> dict[str, str]:
 
 def _decoded(value: str) -> str:
     # A NUL would cut the text short in SQLite's JSON functions; the door replaced those that were not percent-encoded.
-    return unquote_plus(value[: 3 * MAX_VALUE_CHARS]).replace("\x00", "\ufffd")[:MAX_VALUE_CHARS]
+    return unquote_plus(value[: 6 * MAX_VALUE_CHARS]).replace("\x00", "\ufffd")[:MAX_VALUE_CHARS]
 
 
 _cache: BoundedCache[_Key, tuple[Page | None, Campaign | None]] = BoundedCache(_read, MAX_CACHED_PAGES, MAX_KEY_CHARS)
