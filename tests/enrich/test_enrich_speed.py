@@ -1,4 +1,4 @@
-"""µs a call, printed (``pytest -s``) and asserted at four times the target (a hit: 0.5, or 1 where the key is made first)."""
+"""µs a call, printed (``pytest -s``) and asserted at four times the target."""
 
 from __future__ import annotations
 

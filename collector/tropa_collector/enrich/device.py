@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib.metadata import version
 from typing import Any
 
@@ -18,6 +18,7 @@ from tropa_collector.enrich.client_hints import ClientHints, read_hints, windows
 from tropa_collector.enrich.crawlers import Crawlers
 
 Device = dict[str, Any]
+_NameAndVersion = tuple[str | None, str | None]
 
 # Real user agents end before 400 characters; expressions that backtrack do not stop there.
 MAX_USER_AGENT_CHARS = 512
@@ -84,9 +85,15 @@ class Devices:
         agent = _Agent(_unreduced(text, hints), self._parser)
         bot_name = self._bot_name(agent, text, hints)
         kind = "bot" if bot_name else _kind(agent, hints)
-        device: Device = {"type": kind, **_maker(agent, hints, kind), "os": _system(agent, hints)}
-        device |= {"browser": _browser(agent, hints), "bot": bot_name is not None, "db": self._db}
-        return device | {"bot_name": bot_name} if bot_name else device
+        brand, model = _maker(agent, hints, kind)
+        device: Device = {"type": kind, "brand": brand, "model": model}
+        device["os"] = _named(*_system(agent, hints))
+        device["browser"] = _named(*_browser(agent, hints))
+        device["bot"] = bot_name is not None
+        device["db"] = self._db
+        if bot_name:
+            device["bot_name"] = bot_name
+        return device
 
     def _bot_name(self, agent: _Agent, text: str, hints: ClientHints) -> str | None:
         listed = self._crawlers.name_in(text) or (_HEADLESS if hints.browser == _HEADLESS else None)
@@ -136,38 +143,44 @@ def _is_ipad(agent: _Agent) -> bool:
     return agent.device.family == "iPad" or _IOS_BROWSER_ON_MAC.search(agent.ua_string) is not None
 
 
-def _maker(agent: _Agent, hints: ClientHints, kind: str) -> dict[str, str | None]:
+@lru_cache(maxsize=4_096)  # few names and versions make up all devices: shared, a remembered one takes half the memory
+def _named(name: str | None, number: str | None) -> dict[str, str | None]:
+    return {"name": name, "version": number}
+
+
+def _maker(agent: _Agent, hints: ClientHints, kind: str) -> tuple[str | None, str | None]:
+    """Brand and model."""
     if kind == "bot":
-        return {"brand": None, "model": None}
+        return None, None
     if kind == "tablet" and _is_ipad(agent):
-        return {"brand": "Apple", "model": "iPad"}
+        return "Apple", "iPad"
     brand = agent.device.brand
     if brand == "Generic":  # "Generic Smartphone": says nothing
-        return {"brand": None, "model": hints.model}
+        return None, hints.model
     model = hints.model or (None if agent.device.model == "K" else agent.device.model)
-    return {"brand": None if brand is None or brand.startswith("Generic_") else brand, "model": model}
+    return None if brand is None or brand.startswith("Generic_") else brand, model
 
 
-def _system(agent: _Agent, hints: ClientHints) -> dict[str, str | None]:
+def _system(agent: _Agent, hints: ClientHints) -> _NameAndVersion:
     name, system_version = agent.os.family, agent.os.version_string
     if name == "Mac OS X" and _is_ipad(agent):
-        return {"name": "iOS", "version": None}
+        return "iOS", None
     if hints.platform_version and name == "Windows" == hints.platform:
         system_version = windows_version(hints.platform_version) or system_version
     elif hints.platform_version and name == "Mac OS X" and hints.platform == "macOS":
         system_version = hints.platform_version
-    return {"name": _name(name), "version": system_version or None}
+    return _name(name), system_version or None
 
 
-def _browser(agent: _Agent, hints: ClientHints) -> dict[str, str | None]:
+def _browser(agent: _Agent, hints: ClientHints) -> _NameAndVersion:
     name, number = _name(agent.browser.family), agent.browser.version_string or None
     if hints.browser is None:
-        return {"name": name, "version": number}
+        return name, number
     if name is not None and hints.browser in (name, name.removesuffix(" Mobile")):
-        return {"name": name, "version": _finer(number, hints.browser_version)}
+        return name, _finer(number, hints.browser_version)
     if name in _PLAIN_CHROME and hints.browser != "Chromium":  # Brave and others that hide behind Chrome
-        return {"name": hints.browser, "version": hints.browser_version}
-    return {"name": name, "version": number}
+        return hints.browser, hints.browser_version
+    return name, number
 
 
 def _finer(number: str | None, hinted: str | None) -> str | None:
