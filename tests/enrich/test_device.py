@@ -93,6 +93,10 @@ def brief(device: dict[str, Any] | None) -> tuple[Any, ...]:
             f"{MAC_WEBKIT} CriOS/126 Version/11.1.1 Safari/605.1.15",
             ("tablet", "Apple", "iPad", "iOS None", "Chrome Mobile iOS 126"),
         ),
+        (  # iPad, desktop mode, inside an app
+            f"{MAC_WEBKIT} Mobile/15E148",
+            ("tablet", "Apple", "iPad", "iOS None", "Apple Mail 605.1.15"),
+        ),
         (  # iPad, desktop mode, Safari: no byte of it differs from a Mac's
             f"{MAC_WEBKIT} Version/17.4 Safari/605.1.15",
             ("desktop", "Apple", "Mac", "Mac OS X 10.15.7", "Safari 17.4"),
@@ -111,8 +115,7 @@ def brief(device: dict[str, Any] | None) -> tuple[Any, ...]:
             ("mobile", "Samsung", "SM-A536B", "Android 13", "Android 13"),
         ),
         (
-            MAC_WEBKIT.replace("Macintosh; Intel Mac OS X 10_15_7", "PlayStation; PlayStation 5/6.50")
-            + " Version/13.0",
+            "Mozilla/5.0 (PlayStation; PlayStation 5/6.50) AppleWebKit/605 (KHTML, like Gecko) Version/13.0 Safari/605",
             ("other", "Sony", "PlayStation 5", "None None", "Safari 13.0"),
         ),
         ("garbage", ("other", None, None, "None None", "None None")),
@@ -138,6 +141,8 @@ def test_people(devices: Devices, user_agent: str, expected: tuple[Any, ...]) ->
         ("Mozilla/5.0 (compatible; YandexMetrika/2.0; +http://yandex.com/bots yabs01)", "YandexMetrika"),
         ("Mozilla/5.0 (compatible; bingbot/2.0; +http://www.bing.com/bingbot.htm)", "bingbot"),
         ("Mozilla/5.0 (compatible; GPTBot/1.2; +https://openai.com/gptbot)", "GPTBot"),
+        (f"{WINDOWS_CHROME} Electron/7.1.7 PingdomTMS/2020.2", "Pingdom"),
+        ("Mozilla/5.0 (compatible; SomeNewBot/1.0)", "SomeNewBot"),
         ("curl/8.5.0", "curl"),
         ("python-requests/2.32.3", "python-requests"),
         ("Go-http-client/1.1", "Go-http-client"),
@@ -197,6 +202,11 @@ WINDOWS_11 = {"platform": "Windows", "platformVersion": "15.0.0", "mobile": Fals
             WINDOWS_CHROME,
             {"brands": brands("Chromium=131", " Not A;Brand=99", "Google Chrome=131"), "platform": "Windows"},
             ("desktop", None, None, "Windows 10", "Chrome 131.0.0"),
+        ),
+        (  # a brand list that says less than the user agent
+            f"{WINDOWS_CHROME} Edg/131.0.0.0",
+            {"brands": brands("Chromium=131", "Not_A Brand=24")},
+            ("desktop", None, None, "Windows 10", "Edge 131.0.0"),
         ),
         (WINDOWS_CHROME, WINDOWS_11, ("desktop", None, None, "Windows 11", "Chrome 131.0.0")),
         (

@@ -1,7 +1,8 @@
-"""µs a call, printed (``pytest -s``) and asserted at four times the target."""
+"""µs a call, printed (``pytest -s``) and asserted at four times the target; under a tracer, at twenty times."""
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -29,6 +30,7 @@ CONTEXT = {
         "title": "Обувь",
     }
 }
+TOLERANCE = 4 if sys.gettrace() is None else 20  # coverage traces every line
 devices, places, skews = Devices(20_000), Places([], 20_000), SkewMemory(20_000)
 crawlers = Crawlers()
 
@@ -74,12 +76,19 @@ def microseconds(call: Callable[[Any], object], arguments: Iterable[Any]) -> flo
         ),
         ("crawlers", crawlers.name_in, map(AGENT.format, range(800)), map(AGENT.format, range(800)), 300, 300),
         ("page", page_and_campaign, contexts(5_000), contexts(1_000, "new"), 1, 40),
-        ("place", places.lookup, ["81.2.69.160"] * 20_000, [f"81.2.{n % 250}.1" for n in range(2_000)], 0.5, 20),
+        (
+            "place",
+            places.lookup,
+            ["81.2.69.160"] * 20_000,
+            [f"81.{n // 250}.{n % 250}.1" for n in range(2_000)],
+            0.5,
+            20,
+        ),
         (
             "address",
             lambda a: stored_address(a, "truncated"),
             ["81.2.69.160"] * 20_000,
-            [f"81.3.{n % 250}.1" for n in range(2_000)],
+            [f"82.{n // 250}.{n % 250}.1" for n in range(2_000)],
             0.5,
             20,
         ),
@@ -94,8 +103,8 @@ def test_a_hit_and_a_miss(  # noqa: PLR0917
     call(hits[0])
     miss, hit = microseconds(call, misses), min(microseconds(call, hits) for _ in range(3))
     print(f"\n{name:14} hit {hit:7.2f} µs   miss {miss:7.2f} µs")
-    assert hit <= 4 * hit_us
-    assert miss <= 4 * miss_us
+    assert hit <= TOLERANCE * hit_us
+    assert miss <= TOLERANCE * miss_us
 
 
 def test_everything_is_loaded_before_the_first_request() -> None:
@@ -104,5 +113,5 @@ def test_everything_is_loaded_before_the_first_request() -> None:
     fresh.warm()
     loading = time.perf_counter() - start
     print(f"\nwarm {loading * 1e3:.0f} ms")
-    assert loading <= 4 * 0.3
+    assert loading <= TOLERANCE * 0.3
     assert microseconds(lambda agent: fresh.lookup(agent, None), [AGENT.format("new")]) <= 5_000

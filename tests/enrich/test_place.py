@@ -202,6 +202,13 @@ def test_a_record_that_cannot_be_read_falls_back_and_complains_once(
     assert V4 not in caplog.text
 
 
+def test_records_that_are_no_map_are_passed_over(tmp_path: Path) -> None:
+    networks: dict[str, Any] = {"81.2.68.0/24": "a text", "81.2.69.0/24": MOSCOW}
+    places = Places([database(tmp_path / "a.mmdb", "GeoLite2-City", networks)], 100)
+    assert brief(places.lookup(V4)) == MOSCOW_BRIEF
+    assert (places.lookup("81.2.68.1") or {})["db"] == IPTOCC
+
+
 def test_without_a_place_for_its_copy_a_database_is_read_from_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -97,7 +97,7 @@ class Devices:
 
     def _bot_name(self, agent: _Agent, text: str, hints: ClientHints) -> str | None:
         listed = self._crawlers.name_in(text) or (_HEADLESS if hints.browser == _HEADLESS else None)
-        if agent.is_bot:
+        if agent.is_bot and (listed is None or "." in listed):  # the list knows some by their address alone
             return _name(agent.browser.family) or listed or "bot"
         return listed
 
