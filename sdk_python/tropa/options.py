@@ -1,0 +1,72 @@
+"""Every limit and time of a client: one frozen object, made at construction and handed down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+#: Called with what went wrong and the events it concerns, on the sender's thread.
+OnError = Callable[[Exception, list[dict[str, Any]]], object]
+
+
+class Options(NamedTuple):
+    """What a client was told. (A named tuple: importing ``dataclasses`` would double the time of ``import tropa``.)"""
+
+    write_key: str
+    host: str
+    on_error: OnError | None = None
+    gzip: bool = False
+    proxies: Mapping[str, str] | None = None
+
+    max_queue_events: int = 100_000
+    max_queue_bytes: int = 30 * 2**20  # an event counts with what it costs in memory, not its text alone
+    batch_events: int = 1_000
+    batch_bytes: int = 480_000  # the collector takes 512 000
+    batch_age_seconds: float = 0.5
+
+    request_seconds: float = 10.0
+    retry_first_seconds: float = 0.25
+    retry_longest_seconds: float = 30.0
+    retry_after_longest_seconds: float = 300.0
+    max_retries: int | None = None  # None: as long as the process lives; the queue's bounds are the limit
+    exit_seconds: float = 10.0
+
+    spool: Path | None = None
+    max_spool_bytes: int = 256 * 2**20
+    spool_file_bytes: int = 4 * 2**20
+    orphan_scan_seconds: float = 30.0
+    dead_letter: Path | None = None
+    max_dead_letter_bytes: int = 32 * 2**20
+
+
+_POSITIVE = (
+    "max_queue_events",
+    "max_queue_bytes",
+    "batch_events",
+    "batch_bytes",
+    "batch_age_seconds",
+    "request_seconds",
+    "exit_seconds",
+    "max_spool_bytes",
+)
+
+
+def checked(options: Options) -> Options:
+    """The same options.
+
+    Raises:
+        ValueError: a value that cannot be used; the message names it.
+    """
+    if not isinstance(options.write_key, str) or not options.write_key.strip():
+        raise ValueError("write_key must be the key of a source, a non-empty string")
+    if not isinstance(options.host, str) or not options.host.startswith(("http://", "https://")):
+        raise ValueError("host must be the collector's address, beginning with http:// or https://")
+    for name in _POSITIVE:
+        if getattr(options, name) <= 0:
+            raise ValueError(f"{name} must be greater than 0")
+    if options.max_retries is not None and options.max_retries < 0:
+        raise ValueError("max_retries must be None or at least 0")
+    return options

@@ -1,0 +1,303 @@
+"""The sender: one thread, started by the first event, that takes batches from the queue until each has an end.
+
+Where threads cannot run, the same steps are taken by the calling thread (``sync_mode``, uWSGI without threads, the last
+moments of an interpreter).
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from logging import getLogger
+from typing import NamedTuple
+
+from tropa import lifecycle
+from tropa.delivery import Delivery
+from tropa.options import Options
+from tropa.queue import Queue
+
+log = getLogger("tropa")
+
+_PAUSE_WHILE_FLUSHING = 1.0  # own pauses only; what the collector asked for is kept to
+_SHORTEST_PAUSE_WHILE_FLUSHING = 0.5
+_LAST_ATTEMPT_BEFORE_DEADLINE = 1.0
+_PAUSE_AFTER_A_BUG = 5.0
+
+
+class DeliveryReport(NamedTuple):
+    """Events of this client in this process, from its first: each accepted one is sent, rejected or pending.
+
+    ``sent``: the collector confirmed. ``pending``: waiting, or on its way. ``rejected``: refused by the collector, and
+    given to ``on_error`` and, if it stored nothing of the batch, to the dead letter. ``dropped``: not accepted (queue
+    full, not expressible in JSON, larger than a batch, after ``shutdown``).
+    """
+
+    sent: int
+    pending: int
+    rejected: int
+    dropped: int
+
+
+class Sender:
+    """Accepts encoded events, delivers them, and can always say how many are where."""
+
+    def __init__(
+        self, options: Options, new_queue: Callable[[], Queue], new_delivery: Callable[[], Delivery], *, threaded: bool
+    ) -> None:
+        self._options, self._new_queue, self._new_delivery = options, new_queue, new_delivery
+        self._threaded = threaded and _threads_can_run()
+        self._refusing = self._ended = self._released = False
+        self._begin()
+        lifecycle.register(self)
+
+    def _begin(self) -> None:
+        """The state of one process: made at construction, and again in a forked child."""
+        self._changed = threading.Condition(threading.Lock())  # guards the queue and everything below
+        self._working = threading.Lock()  # one thread at a time takes and delivers
+        self._adopting = threading.Lock()
+        self._queue, self._delivery = self._new_queue(), self._new_delivery()
+        self._thread: threading.Thread | None = None
+        self._accepted = self._adopted = self._loaded = self._settled = self._dropped = 0
+        self._oldest_at = self._last_attempt_at = self._not_before = 0.0
+        self._flushing: list[float] = []  # deadlines of those who wait
+
+    @property
+    def exit_seconds(self) -> float:
+        return self._options.exit_seconds
+
+    # -- called by the host's threads
+
+    def accept(self, event: bytes) -> bool:
+        """Queue one event. False: it was dropped, and counted."""
+        with self._changed:
+            taken = not self._refusing and self._put(event)
+            if not taken:
+                self._count_drop("the client was shut down" if self._refusing else "the queue is full")
+            idle = self._thread is None
+        if taken and idle:
+            self._start()
+            if not self._threaded and time.monotonic() >= self._not_before:
+                self.flush(self._options.request_seconds)
+        return taken
+
+    def drop(self, reason: str) -> None:
+        """Count an event that could not even be queued."""
+        with self._changed:
+            self._count_drop(reason)
+
+    def flush(self, timeout: float) -> DeliveryReport:
+        """Wait until everything accepted before this call has an end, at most ``timeout`` seconds."""
+        if threading.current_thread() is self._thread:
+            return self.report()  # on_error flushes: the thread cannot wait for itself
+        deadline = time.monotonic() + timeout
+        self._adopt_orphans(timeout)
+        with self._changed:
+            target, adopted_before = self._accepted + self._adopted, self._adopted
+            self._flushing.append(deadline)
+            self._changed.notify_all()
+        try:
+            if target > self._settled:
+                self._start()
+            while self._settled < target + self._adopted - adopted_before and time.monotonic() < deadline:
+                self._wait_or_work(deadline)
+        finally:
+            with self._changed:
+                self._flushing.remove(deadline)
+        return self.report()
+
+    def shutdown(self, timeout: float) -> DeliveryReport:
+        """Refuse new events → flush → end the thread → close the queue. What a spool still holds stays on disk."""
+        deadline = time.monotonic() + timeout
+        self._refusing = True
+        self.flush(timeout)
+        with self._changed:
+            self._ended = True
+            thread = self._thread
+            self._changed.notify_all()
+        if thread is None:
+            self._close()
+        elif thread is not threading.current_thread():
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return self.report()
+
+    def release(self) -> None:
+        """Nobody can call any more: deliver what waits, then end the thread."""
+        with self._changed:
+            self._released = True
+            thread = self._thread
+            self._changed.notify_all()
+        if thread is None:
+            self._close()
+
+    def report(self) -> DeliveryReport:
+        with self._changed:
+            sent, rejected = self._delivery.tally.sent, self._delivery.tally.rejected
+            pending = self._accepted + self._adopted - sent - rejected
+            return DeliveryReport(sent, pending, rejected, self._dropped)
+
+    # -- called by lifecycle
+
+    def busy(self) -> bool:
+        """Is a thread inside a locked section? A signal handler asks: what it interrupted would never leave it."""
+        for lock in (self._changed,) if self._thread else (self._changed, self._working):
+            if not lock.acquire(blocking=False):
+                return True
+            lock.release()
+        return False
+
+    def begin_in_child(self) -> None:
+        """After a fork: what waited is the parent's, and so are its connections, its files and its thread."""
+        self._queue.forget()
+        self._begin()
+
+    # -- inside the lock
+
+    def _put(self, event: bytes) -> bool:
+        was_full = self._queue.full_batch
+        if not self._queue.put(event):
+            return False
+        self._accepted += 1
+        if self._waiting() == 1:
+            self._oldest_at = time.monotonic()
+            self._changed.notify_all()
+        elif not was_full and self._queue.full_batch:
+            self._changed.notify_all()
+        return True
+
+    def _count_drop(self, reason: str) -> None:
+        self._dropped += 1
+        if self._dropped & (self._dropped - 1) == 0:  # 1, 2, 4, 8 …: an outage must not flood the log
+            log.warning("%d events dropped so far, this one because %s", self._dropped, reason)
+
+    def _waiting(self) -> int:
+        return self._accepted + self._adopted - self._settled - self._loaded
+
+    def _seconds_until_due(self) -> float | None:
+        """0: work now. None: nothing to do until told."""
+        now = time.monotonic()
+        if not self._delivery.done:
+            return max(0.0, self._attempt_at() - now)
+        if not self._waiting():
+            return None
+        if self._flushing or self._released or self._queue.full_batch:
+            return 0.0
+        return max(0.0, self._oldest_at + self._options.batch_age_seconds - now)
+
+    def _attempt_at(self) -> float:
+        """When the pause before a retry ends: sooner while somebody waits for a flush, and once before they give up."""
+        if not self._flushing or not self._not_before:
+            return self._not_before
+        last_chance = min(self._flushing) - _LAST_ATTEMPT_BEFORE_DEADLINE
+        hurried = max(last_chance, self._last_attempt_at + _SHORTEST_PAUSE_WHILE_FLUSHING)
+        if not self._delivery.asked_to_wait:
+            hurried = min(hurried, self._last_attempt_at + _PAUSE_WHILE_FLUSHING)
+        return min(self._not_before, hurried)
+
+    def _over(self) -> bool:
+        return self._ended or (self._released and not self._waiting() and self._delivery.done)
+
+    # -- the work, by the thread or by whoever stands in for it
+
+    def _start(self) -> None:
+        """Start the thread if it can and does not run."""
+        with self._changed:
+            if self._thread is not None or not self._threaded or self._ended:
+                return
+            self._thread = thread = threading.Thread(target=self._run, name="tropa-sender", daemon=True)
+        lifecycle.watch_process_end()
+        try:
+            thread.start()
+        except RuntimeError as error:  # no more threads, or an interpreter that is ending
+            self._threaded, self._thread = False, None
+            log.warning("no thread can be started (%s): each call sends by itself", error)
+
+    def _run(self) -> None:
+        self._adopt_orphans(self._options.request_seconds)
+        while self._wait_until_due():
+            self._work(self._options.request_seconds)
+        self._close()
+
+    def _wait_until_due(self) -> bool:
+        """False: the thread ends."""
+        while True:
+            with self._changed:
+                if self._over():
+                    return False
+                pause = self._seconds_until_due()
+                if pause == 0.0:
+                    return True
+                told = self._changed.wait(self._options.orphan_scan_seconds if pause is None else pause)
+            if pause is None and not told:
+                self._adopt_orphans(self._options.request_seconds)
+
+    def _wait_or_work(self, deadline: float) -> None:
+        """One step towards the end of a flush."""
+        left = max(0.0, deadline - time.monotonic())
+        with self._changed:
+            if self._thread is not None:
+                self._changed.wait(left)
+                return
+            pause = self._seconds_until_due() or 0.0
+        if pause:
+            time.sleep(min(pause, left))
+        else:
+            self._work(min(left, self._options.request_seconds))
+
+    def _work(self, timeout: float) -> None:
+        """One attempt at the batch in work, or at a new one."""
+        if not self._working.acquire(timeout=timeout):
+            return
+        try:
+            if not self._delivery.done or self._load():
+                self._attempt(timeout)
+        finally:
+            self._working.release()
+
+    def _load(self) -> bool:
+        with self._changed:
+            events = self._queue.take()
+            self._loaded = len(events)
+            self._oldest_at = time.monotonic()
+        if events:
+            self._delivery.load(events)
+        return bool(events)
+
+    def _attempt(self, timeout: float) -> None:
+        try:
+            pause = self._delivery.attempt(timeout)
+        except Exception:  # the sender loop: a bug here must not end delivery for the life of the host
+            log.exception("the sender failed; it will try again")
+            pause = _PAUSE_AFTER_A_BUG
+        with self._changed:
+            self._last_attempt_at = time.monotonic()
+            self._not_before = self._last_attempt_at + pause if pause else 0.0
+            if self._delivery.done:
+                self._queue.settle()
+                self._settled += self._loaded
+                self._loaded = 0
+                self._changed.notify_all()
+
+    def _adopt_orphans(self, timeout: float) -> None:
+        if not self._adopting.acquire(timeout=timeout):
+            return
+        try:
+            orphans = self._queue.find_orphans()
+            with self._changed:
+                self._adopted += self._queue.adopt(orphans)
+        except OSError as error:
+            log.warning("the spool cannot be searched for earlier events: %s", error)
+        finally:
+            self._adopting.release()
+
+    def _close(self) -> None:
+        with self._changed:
+            self._queue.close()
+        lifecycle.forget(self)
+
+
+def _threads_can_run() -> bool:
+    """uWSGI without ``enable-threads`` starts threads that never get a turn."""
+    uwsgi = sys.modules.get("uwsgi")
+    return uwsgi is None or bool(getattr(uwsgi, "opt", {}).get("enable-threads"))
