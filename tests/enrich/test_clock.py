@@ -18,9 +18,7 @@ def corrected(
     retried: bool = False,
     skews: SkewMemory | None = None,
 ) -> int:
-    return corrected_timestamp(
-        original, sent, received, retried=retried, max_skew_us=24 * HOUR, skews=skews, sender="device-1"
-    )
+    return corrected_timestamp(original, sent, received, retried=retried, max_skew_us=24 * HOUR, skews=skews, sender="device-1")
 
 
 @pytest.mark.parametrize(
@@ -91,9 +89,7 @@ def test_senders_do_not_bound_one_another_and_a_nameless_one_has_no_memory() -> 
     skews = SkewMemory(10)
     assert [skews.bounded(name, skew * S, NOW) for name, skew in [("a", 1), ("b", 9), ("a", 5)]] == [S, 9 * S, S]
     for skew in (1, 9):
-        time = corrected_timestamp(
-            NOW - skew * S, NOW - skew * S, NOW, retried=False, max_skew_us=HOUR, skews=skews, sender=""
-        )
+        time = corrected_timestamp(NOW - skew * S, NOW - skew * S, NOW, retried=False, max_skew_us=HOUR, skews=skews, sender="")
         assert time == NOW
     assert len(skews) == 2
 

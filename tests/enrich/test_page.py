@@ -95,9 +95,7 @@ def test_odd_pages(page: dict[str, Any], expected: dict[str, str] | None) -> Non
     assert page_and_campaign({"page": page})[0] == expected
 
 
-@pytest.mark.parametrize(
-    "context", [{}, {"page": None, "campaign": None}, {"page": [1], "campaign": "x"}, {"page": ""}]
-)
+@pytest.mark.parametrize("context", [{}, {"page": None, "campaign": None}, {"page": [1], "campaign": "x"}, {"page": ""}])
 def test_a_context_without_either(context: dict[str, Any]) -> None:
     assert page_and_campaign(context) == (None, None)
 

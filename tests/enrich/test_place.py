@@ -190,9 +190,7 @@ def test_a_file_that_is_unusable_from_the_start_is_a_settings_error(tmp_path: Pa
         Places([str(path)], 100)
 
 
-def test_a_record_that_cannot_be_read_falls_back_and_complains_once(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_record_that_cannot_be_read_falls_back_and_complains_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     odd: dict[str, Any] = {"country_code": "RU", "latitude": "north", "longitude": "37"}
     places = Places([database(tmp_path / "a.mmdb", "flat", {"81.2.69.0/24": odd})], 100)
     with caplog.at_level(logging.WARNING):
@@ -209,9 +207,7 @@ def test_records_that_are_no_map_are_passed_over(tmp_path: Path) -> None:
     assert (places.lookup("81.2.68.1") or {})["db"] == IPTOCC
 
 
-def test_without_a_place_for_its_copy_a_database_is_read_from_memory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_place_for_its_copy_a_database_is_read_from_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = database(tmp_path / "a.mmdb", "GeoLite2-City", {"81.2.69.0/24": MOSCOW})
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
     assert brief(Places([path], 100).lookup(V4)) == MOSCOW_BRIEF
