@@ -1,0 +1,99 @@
+"""The tunables of identity as one frozen object: kinds of identifier with their class, priority and limit; caps; switches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+# Trust: the strongest class that vouched for an identifier, an edge or a trait.
+CLAIMED, SIGNED, SERVER = 0, 1, 2
+
+# Class of a kind: what one shared value may do. Smaller is stronger.
+UNIQUE, POINT, DEVICE, PASSIVE = 0, 1, 2, 3
+
+DAY = 86_400_000_000  # times are microseconds, UTC
+NO_LIMIT = 1 << 30
+NO_MERGE_RANK = 85  # a value that joins nobody anchors an event only when no device does
+
+
+class Kind(NamedTuple):
+    """One kind of identifier. ``move``: ownership follows the newest claim (a push token follows the last login)."""
+
+    name: str
+    strength: int
+    priority: int
+    limit: int = NO_LIMIT
+    move: bool = False
+
+    @property
+    def known(self) -> bool:
+        """A contact with one of these is known; without any it is anonymous."""
+        return self.strength <= POINT
+
+
+KINDS = (
+    Kind("user_id", UNIQUE, 10, 1),
+    Kind("email", POINT, 30, 5),
+    Kind("phone", POINT, 40, 5),
+    Kind("anonymous_id", DEVICE, 70),
+    Kind("device_id", DEVICE, 80),
+    Kind("ga_client_id", PASSIVE, 90, 20),
+    Kind("ym_client_id", PASSIVE, 90, 20),
+    Kind("idfa", PASSIVE, 92, 10),
+    Kind("gaid", PASSIVE, 92, 10),
+    Kind("push_token", PASSIVE, 95, 20, move=True),
+    Kind("import_row", PASSIVE, 99),
+)
+FAMILIES = (
+    Kind("ext", UNIQUE, 20, 1),
+    Kind("msgr", POINT, 50, 3),
+    Kind("social", POINT, 60, 2),
+)
+
+
+class KindTable(dict[str, Kind]):
+    """Kinds by name; a member of a family (``ext.crm``) is made on first sight.
+
+    Raises:
+        KeyError: a name that is neither a kind nor in a family.
+    """
+
+    def __missing__(self, name: str) -> Kind:
+        family, dot, member = name.partition(".")
+        if not (dot and member and family in self):
+            raise KeyError(name)
+        kind = self[family]._replace(name=name)
+        if len(self) < 10_000:
+            self[name] = kind
+        return kind
+
+    def has(self, name: str) -> bool:
+        family, dot, member = name.partition(".")
+        if dot:
+            return bool(member) and family in {kind.name for kind in FAMILIES}
+        return name in self and family not in {kind.name for kind in FAMILIES}
+
+
+def kind_table() -> KindTable:
+    return KindTable({kind.name: kind for kind in KINDS + FAMILIES})
+
+
+DevicePolicy = Literal["complementary", "anonymous_only", "limits"]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How identifiers become contacts. Defaults suit a shop; two processes that share a store must share a policy."""
+
+    kinds: KindTable = field(default_factory=kind_table)
+    device_policy: DevicePolicy = "complementary"
+    max_identifiers: int = 1_000  # of one contact
+    max_merges: int = 500  # into one contact
+    velocity_merges: int = 10  # joins of known contacts into one within velocity_window
+    velocity_window: int = DAY
+    quarantine_point_users: int = 5  # a point value with proven evidence to more user ids than this joins nobody
+    quarantine_device_claimants: int = 20
+    claimed_conflicts: int = (
+        50  # refused claims kept as evidence for one identifier: a flood must not weigh on its owner
+    )
+    refresh: int = DAY  # an edge's last time is written at most this often

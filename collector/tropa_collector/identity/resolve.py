@@ -1,0 +1,226 @@
+"""The planner: which contact is behind each event of a batch, and what must be written to say so. Pure.
+
+Two partitions are kept (``graph.py``). Proven events (a server's, an import's, an operator's, the signed part of a signed
+call) build *cores* by the rules of joining, as if no claim existed. Claims then tie identifiers and cores together into
+*contacts*, at most one proven person in each; when proof needs room or disagrees, claim-tied identifiers are released.
+So a claim can add to what proof says and can never take from it.
+
+What the trust rules left open, and how it is closed here:
+
+- An identifier that a claim tied to a proven contact and that a proven event then names alone becomes a contact of its
+  own: two proven facts held together by a claim are two contacts, whichever came first. (Rule 1 alone would give one
+  contact or two by the order of arrival, and break "the same contact with or without the claims".)
+- Limits, caps, pace, quarantine, the device policy and the reading of an alias's previousId look, for a proven event, at
+  cores only. Edges keep the times of proven sightings apart: a back-dated claim on a proven pair moves no device.
+- A core of devices alone is no person: claims may gather several of them in one contact, and a proven login takes its
+  own out again.
+- In an event of mixed trust the strongest *proven* identifier is the anchor.
+- A value that joins nobody (an invalid phone, ``info@``) gathers no newcomers as an anchor and claims no device.
+- Claims that are refused are kept as evidence up to ``claimed_conflicts`` for one identifier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
+
+from tropa_collector.identity.alias import link_alias
+from tropa_collector.identity.devices import settle
+from tropa_collector.identity.evidence import tells_nothing
+from tropa_collector.identity.follow import follow_cores
+from tropa_collector.identity.graph import Graph
+from tropa_collector.identity.link import link
+from tropa_collector.identity.policy import CLAIMED, DAY, DEVICE, Policy
+from tropa_collector.identity.records import (
+    LIVE,
+    NO_MERGE,
+    NORMAL,
+    Call,
+    Contact,
+    Edge,
+    Ident,
+    Identifier,
+    Key,
+    Pair,
+    Plan,
+    Sequence_,
+    Snapshot,
+    TraitWrite,
+    Triage,
+)
+
+CLAIM_WINDOW = 7 * DAY
+T = TypeVar("T")
+Lookup = Callable[[Key], Identifier | None]
+
+
+def order_time(timestamp: int, received_at: int, trust: int) -> int:
+    """The event's place in time: never in the future, and for a claim at most seven days back."""
+    ts = min(timestamp, received_at)
+    return max(ts, received_at - CLAIM_WINDOW) if trust == CLAIMED else ts
+
+
+def triage(
+    calls: Sequence[Call],
+    known: Mapping[Key, Identifier],
+    pairs: Mapping[Pair, Edge],
+    policy: Policy,
+    sequence: Sequence_,
+) -> Triage:
+    """Answer the events that bring nothing new, make the contacts of new visitors, and name what the rest need loaded.
+
+    ``known`` holds the stored rows of the batch's keys, ``pairs`` the edges between identifiers of one event.
+    """
+    anchors = [0] * len(calls)
+    fresh: dict[Key, list[int]] = {}
+    several: list[int] = []
+    slow: list[int] = []
+    get = known.get
+    for index, call in enumerate(calls):
+        idents = call.identifiers
+        if len(idents) == 1 and call.previous is None:
+            ident = idents[0]
+            row = get(ident.key)
+            if row is None:
+                fresh.setdefault(ident.key, []).append(index)
+            elif says_nothing_alone(row, ident, call.ts):
+                anchors[index] = row.id
+            else:
+                slow.append(index)
+        elif idents:
+            anchor = anchor_if_known(call, idents, get, pairs, policy)
+            anchors[index] = anchor
+            (several if anchor else slow).append(index)
+    return _sort_out(calls, known, sequence, anchors, fresh, several, slow)
+
+
+def says_nothing_alone(row: Identifier, ident: Ident, ts: int) -> bool:
+    return row.trust >= ident.trust and row.first_seen <= ts and (ident.trust == CLAIMED or row.core != 0)
+
+
+def anchor_if_known(
+    call: Call, idents: tuple[Ident, ...], get: Lookup, pairs: Mapping[Pair, Edge], policy: Policy
+) -> int:
+    """The anchor of an event that brings nothing new: one contact, known edges, nothing earlier; else 0."""
+    first = idents[0]
+    anchor = get(first.key)
+    if anchor is None or call.previous is not None or not says_nothing_alone(anchor, first, call.ts):
+        return 0
+    for ident in idents[1:]:
+        row = get(ident.key)
+        if row is None or row.contact != anchor.contact or not says_nothing_alone(row, ident, call.ts):
+            return 0
+        if ident.trust > CLAIMED and row.core != anchor.core:
+            return 0
+        edge = pairs.get((anchor.id, row.id) if anchor.id < row.id else (row.id, anchor.id))
+        if edge is None or not tells_nothing(edge, call.ts, call.event_id, ident.trust, policy.refresh):
+            return 0
+        if policy.kinds[row.kind].move:
+            return 0
+    return anchor.id
+
+
+def _sort_out(
+    calls: Sequence[Call],
+    known: Mapping[Key, Identifier],
+    sequence: Sequence_,
+    anchors: list[int],
+    fresh: dict[Key, list[int]],
+    several: list[int],
+    slow: list[int],
+) -> Triage:
+    """A quiet event whose contact a loud one of the same batch touches is planned with it; so is a new key they share."""
+    keys = {key for index in slow for key in calls[index].lookups()}
+    contacts = {known[key].contact for key in keys if key in known}
+    loud = set(slow)
+    for index in several:
+        if known[calls[index].identifiers[0].key].contact in contacts:
+            loud.add(index)
+    identifiers: list[Identifier] = []
+    made: list[Contact] = []
+    next_identifier, next_contact, next_log = sequence
+    for key, indexes in fresh.items():
+        if key in keys or len({calls[i].identifiers[0] for i in indexes}) > 1:
+            loud.update(indexes)
+            continue
+        ident, first_seen = calls[indexes[0]].identifiers[0], min(calls[i].ts for i in indexes)
+        state = NO_MERGE if ident.no_merge else NORMAL
+        core = next_identifier if ident.trust else 0
+        identifiers.append(
+            Identifier(next_identifier, key[0], key[1], next_contact, core, ident.trust, state, first_seen)
+        )
+        made.append(Contact(next_contact, LIVE, 0, first_seen))
+        for index in indexes:
+            anchors[index] = next_identifier
+        next_identifier += 1
+        next_contact += 1
+    order = sorted(loud, key=lambda index: (calls[index].ts, calls[index].event_id))
+    return Triage(
+        calls, anchors, identifiers, made, order, contacts, Sequence_(next_identifier, next_contact, next_log)
+    )
+
+
+_EMPTY = Snapshot((), (), ())
+
+
+def resolve(batch: Triage, snapshot: Snapshot = _EMPTY, *, policy: Policy) -> Plan:
+    """The plan of a batch. ``snapshot`` is what ``batch.contacts`` asked for (``records.py``); empty if nothing is slow."""
+    graph = Graph(snapshot, policy, batch.sequence)
+    anchors = list(batch.anchors)
+    for index in batch.slow:
+        anchors[index] = step(graph, batch.calls[index])
+    traits = winning_traits(batch.calls, anchors)
+    return plan_of(graph, anchors, traits, batch)
+
+
+def step(graph: Graph, call: Call) -> int:
+    """Plan one event and return its anchor."""
+    if not call.identifiers:
+        return 0
+    made_before = graph.next_contact
+    proven = [ident for ident in call.identifiers if ident.trust]
+    claimed = call.identifiers[len(proven) :]
+    anchor = link(graph, call, proven, proven=True) if proven else 0
+    follow_cores(graph, call, anchor)
+    if claimed:
+        anchor = link(graph, call, claimed, proven=False, anchor=anchor)
+    if call.previous is not None and graph.identifiers[anchor].kind == "user_id":
+        link_alias(graph, call, anchor, call.previous)
+    settle(graph, call, proven=False)
+    contact = graph.identifiers[anchor].contact
+    if contact >= made_before and graph.kind(anchor).strength < DEVICE:
+        graph.record("create", contact, a=anchor, event_id=call.event_id)
+    return anchor
+
+
+def winning_traits(calls: Sequence[Call], anchors: Sequence[int]) -> list[TraitWrite]:
+    """Of each identifier and trait the batch's strongest, latest word; earlier ones keep their place for ``first``."""
+    writes = [
+        TraitWrite(anchor, key, value, call.trust, call.ts, call.event_id, call.source)
+        for call, anchor in zip(calls, anchors, strict=True)
+        if call.traits and anchor
+        for key, value in call.traits.items()
+    ]
+    writes.sort(key=lambda write: (write.identifier, write.key, write.trust, write.ts, write.event_id))
+    return writes
+
+
+def plan_of(graph: Graph, anchors: list[int], traits: list[TraitWrite], batch: Triage | None = None) -> Plan:
+    made = batch or Triage((), [], [], [], [], set(), Sequence_())
+    return Plan(
+        anchors,
+        made.contacts_made + _rows(graph.contacts, graph.changed_contacts),
+        made.identifiers + _rows(graph.identifiers, graph.changed_identifiers),
+        graph.redirects,
+        _rows(graph.cores, graph.changed_cores),
+        [graph.edges[pair] for pair in sorted(graph.changed_edges)],
+        graph.parted,
+        graph.reunited,
+        traits,
+        graph.log,
+        Sequence_(graph.next_identifier, graph.next_contact, graph.next_log),
+    )
+
+
+def _rows(rows: Mapping[int, T], changed: Iterable[int]) -> list[T]:
+    return [rows[i] for i in sorted(changed)]
