@@ -64,6 +64,7 @@ class Model:
         self.contacts: list[Group] = []
         self.apart: set[frozenset[Key]] = set()
         self.anchors: dict[str, Key | None] = {}
+        self.gathered: dict[int, set[Key]] = {}  # what each core was when its contact last followed it
 
     # -- looking
 
@@ -169,8 +170,10 @@ class Model:
 
     def follow(self, call: Call) -> None:
         self.settle(True)
-        for core in list(self.cores):
+        grown = [core for core in self.cores if core.members - self.gathered.get(id(core), set())]
+        for core in sorted(grown, key=lambda core: self.rank(self.best(core.members))):
             self.gather(core, call)
+        self.gathered = {id(core): set(core.members) for core in self.cores}
 
     def touch(self, call: Call, ident: Ident) -> Key:
         node = self.nodes.setdefault(ident.key, Node(ident.no_merge, call.ts))

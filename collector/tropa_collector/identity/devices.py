@@ -29,6 +29,7 @@ class Claim(NamedTuple):
 
 def settle(graph: Graph, call: Call, *, proven: bool) -> None:
     """Give every device whose claims may have changed to its owner. A device moves at most once an event, so this ends."""
+    offer_room(graph)
     waiting, seen, moved = graph.unsettled, set[int](), set[int]()
     while waiting:
         device = min(waiting, key=lambda i: graph.identifiers[i][1:3])
@@ -37,6 +38,7 @@ def settle(graph: Graph, call: Call, *, proven: bool) -> None:
         graph.unsettled = set()
         if device not in moved and move_to_owner(graph, call, device, proven=proven):
             moved.add(device)
+            offer_room(graph)
         waiting |= graph.unsettled
     if proven:
         graph.unsettled = seen
@@ -44,6 +46,13 @@ def settle(graph: Graph, call: Call, *, proven: bool) -> None:
     for device in sorted(seen, key=lambda i: graph.identifiers[i][1:3]):
         share(graph, call, device)
     graph.unsettled = set()
+
+
+def offer_room(graph: Graph) -> None:
+    """A group that has lost members may now take the devices that did not fit."""
+    while graph.shrunk:
+        group, proven = graph.shrunk.pop()
+        graph.unsettle_around(graph.body(group, proven=proven))
 
 
 def move_to_owner(graph: Graph, call: Call, device: int, *, proven: bool) -> bool:

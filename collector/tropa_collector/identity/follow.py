@@ -13,6 +13,6 @@ def follow_cores(graph: Graph, call: Call, anchor: int, other: int = 0) -> None:
     if not graph.regrouped and not graph.unsettled:
         return
     settle(graph, call, proven=True)
-    changed, graph.regrouped = sorted(graph.regrouped), set()
-    for core in changed:
+    grown, graph.regrouped = [core for core in graph.regrouped if graph.core_members.get(core)], set()
+    for core in sorted(grown, key=lambda core: graph.rank(graph.best(graph.core_members[core]))):
         gather(graph, core, call, (anchor, other))

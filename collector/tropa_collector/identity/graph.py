@@ -56,6 +56,7 @@ class Graph:
         self.log: list[LogRow] = []
         self.logged: set[str] = set()
         self.regrouped: set[int] = set()  # cores whose contacts must follow them
+        self.shrunk: set[tuple[int, bool]] = set()  # groups (and their layer) that may have room for a device again
         self.unsettled: set[int] = set()  # devices and push tokens whose claims may have changed
         for row in snapshot.identifiers:
             self._index(row)
@@ -155,6 +156,7 @@ class Graph:
         old = row.core if proven else row.contact
         if old:
             groups[old].discard(identifier)
+            self.shrunk.add((old, proven))
         if group:
             groups.setdefault(group, set()).add(identifier)
         self.replace(row._replace(core=group) if proven else row._replace(contact=group))
