@@ -180,6 +180,8 @@ def _body(events: list[bytes]) -> bytes:
 
 def _cut(events: list[bytes], largest_bytes: int) -> list[list[bytes]]:
     """Consecutive parts of at most ``largest_bytes`` (or one event) each."""
+    if sum(map(len, events)) + len(events) <= largest_bytes:
+        return [events]
     parts: list[list[bytes]] = [[]]
     size = 0
     for event in events:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
+from itertools import accumulate, islice
 from typing import Protocol
 
 from tropa.options import Options
@@ -69,16 +71,16 @@ class MemoryQueue:
         return True
 
     def take(self) -> list[bytes]:
-        batch: list[bytes] = []
-        size = 0
-        while self._waiting and len(batch) < self._batch_events:
-            size += len(self._waiting[0])
-            if batch and size + len(batch) > self._batch_bytes:
-                break
-            batch.append(self._waiting.popleft())
-        self._taken_events, self._taken_bytes = len(batch), sum(map(len, batch))
+        count = self._next_batch()
+        batch = [self._waiting.popleft() for _ in range(count)]
+        self._taken_events, self._taken_bytes = count, sum(map(len, batch))
         self._waiting_bytes -= self._taken_bytes
         return batch
+
+    def _next_batch(self) -> int:
+        """How many events fit: by a search in running totals, since the host's calls wait for this."""
+        ends = list(accumulate(len(event) + 1 for event in islice(self._waiting, self._batch_events)))
+        return max(min(1, len(ends)), bisect_right(ends, self._batch_bytes))
 
     def settle(self) -> None:
         self._taken_events = self._taken_bytes = 0
