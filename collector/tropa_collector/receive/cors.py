@@ -5,7 +5,7 @@ known. Both answers mirror what was asked, since retries add request headers tha
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Mapping
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -16,15 +16,11 @@ _ORIGIN = re.compile(rb"null|[a-z][a-z0-9+.-]{0,30}://[a-z0-9_.\-\[\]:%]{1,260}"
 _HEADER_NAMES = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~\-, \t]{1,2000}")
 
 
-def preflight_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+def preflight_headers(headers: Mapping[bytes, bytes]) -> Headers:
     """What answers OPTIONS with request ``headers`` (names in lower case), from whatever origin. Empty without one."""
-    origin, asked = None, b""
-    for name, value in headers:
-        if name == b"origin":
-            origin = value
-        elif name == b"access-control-request-headers":
-            asked = value
-    if origin is None or not _ORIGIN.fullmatch(origin):
+    origin = headers.get(b"origin", b"")
+    asked = headers.get(b"access-control-request-headers", b"")
+    if not _ORIGIN.fullmatch(origin):
         return []
     answer = [
         (b"access-control-allow-origin", origin),
@@ -38,9 +34,10 @@ def preflight_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
     return answer
 
 
-def answer_headers(origin: bytes | None) -> Headers:
-    """What goes with every answer to a call from ``origin``, errors too: unseen, an error is retried for ever."""
-    if origin is None or not _ORIGIN.fullmatch(origin):
+def answer_headers(headers: Mapping[bytes, bytes]) -> Headers:
+    """What goes with the answer to a call with these ``headers``, errors too: unseen, an error is retried for ever."""
+    origin = headers.get(b"origin", b"")
+    if not _ORIGIN.fullmatch(origin):
         return []
     return [
         (b"access-control-allow-origin", origin),
