@@ -1,21 +1,21 @@
 """One error tree. A leaf carries a stable ``code`` and the HTTP ``status`` that a client should see.
 
-    TropaError
-    ├── SettingsError                       the operator's: wrong setting, wrong file
-    ├── StoreError                          the operator's: data directory locked, schema too new, file corrupted
-    └── RequestError                        the sender's or the moment's: mapped to an HTTP answer in receive/replies.py
-        ├── MalformedBody          400      not JSON, not the compression it claims to be
-        ├── AllRejected            400      every event of the request was bad
-        ├── UnknownKey             401      no write key, or one that no source has
-        ├── Forbidden              403      an origin outside the source's allowed_origins
-        ├── NotFound               404
-        ├── MethodNotAllowed       405
-        ├── RequestTimeout         408      the body did not arrive in time
-        ├── PayloadTooLarge        413      past max_body_bytes or max_batch_bytes
-        ├── RateLimited            429      + Retry-After
-        └── Unavailable            503      + Retry-After: overloaded, store down, disk full, stopping
+TropaError
+├── SettingsError                       the operator's: wrong setting, wrong file
+├── StoreError                          the operator's: data directory locked, schema too new, file corrupted
+└── RequestError                        the sender's or the moment's: mapped to an HTTP answer in receive/replies.py
+    ├── MalformedBody          400      not JSON, not the compression it claims to be
+    ├── AllRejected            400      every event of the request was bad
+    ├── UnknownKey             401      no write key, or one that no source has
+    ├── Forbidden              403      an origin outside the source's allowed_origins
+    ├── NotFound               404
+    ├── MethodNotAllowed       405
+    ├── RequestTimeout         408      the body did not arrive in time
+    ├── PayloadTooLarge        413      past max_body_bytes or max_batch_bytes
+    ├── RateLimited            429      + Retry-After
+    └── Unavailable            503      + Retry-After: overloaded, store down, disk full, stopping
 
-    Rejection is not an exception: one bad event among good neighbours is data (events/model.py).
+Rejection is not an exception: one bad event among good neighbours is data (events/model.py).
 """
 
 from __future__ import annotations

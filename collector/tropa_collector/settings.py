@@ -70,7 +70,7 @@ class Settings(BaseSettings):
     max_event_bytes: int = Field(default=32_768, ge=512, le=1_000_000)
     max_batch_events: int = Field(default=5_000, ge=1, le=5_000)
     max_depth: int = Field(default=64, ge=4, le=200)
-    max_string_chars: int = Field(default=8_192, ge=256)
+    max_string_chars: int = Field(default=16_384, ge=256)
     max_list_items: int = Field(default=1_000, ge=16)
     max_map_items: int = Field(default=500, ge=16)
     max_header_bytes: int = Field(default=32_768, ge=4_096)
@@ -95,6 +95,7 @@ class Settings(BaseSettings):
     # -- store
     queue_events: int = Field(default=20_000, ge=100)
     queue_bytes: int = Field(default=32_000_000, ge=1_000_000)
+    queue_seconds: float = Field(default=0.5, gt=0)  # the oldest waiting event; beyond it new ones are refused
     retention_days: int = Field(default=0, ge=0)  # 0: keep for ever
     quarantine_bytes: int = Field(default=256_000_000, ge=1_000_000)
     quarantine_days: int = Field(default=30, ge=1)

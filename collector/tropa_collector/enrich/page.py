@@ -35,22 +35,22 @@ MAX_VALUE_CHARS = 512
 MAX_CACHED_PAGES = 4_096
 MAX_KEY_CHARS = 1_024
 
-_Key = tuple[Any, Any, Any, Any, Any, tuple[tuple[str, Any], ...]]
+_Key = tuple[Any, Any, Any, Any, tuple[tuple[str, Any], ...]]
 
 
 def page_and_campaign(context: Mapping[str, Any]) -> tuple[Page | None, Campaign | None]:
     """``(page, campaign)`` of an event, each None when nothing is known. Both are shared: never change them.
 
-    page: those of url, host, path, query, referrer, referrer_host and title that are known. campaign: those of source,
+    page: those of host, path and referrer_host that are known; the rest is in ``context.page`` as sent. campaign: those of source,
     medium, name, term, content and id (``context.campaign`` before ``utm_*``), and ``click_ids`` by parameter name.
     """
     page, campaign = context.get("page"), context.get("campaign")
     sent = tuple(campaign.items()) if type(campaign) is dict else ()
     if type(page) is dict:
         get = page.get
-        key = (get("url"), get("search"), get("referrer"), get("path"), get("title"), sent)
+        key = (get("url"), get("search"), get("referrer"), get("path"), sent)
     elif sent:
-        key = (None, None, None, None, None, sent)
+        key = (None, None, None, None, sent)
     else:
         return None, None
     try:
@@ -60,9 +60,9 @@ def page_and_campaign(context: Mapping[str, Any]) -> tuple[Page | None, Campaign
 
 
 def _texts_only(key: _Key) -> _Key:
-    url, search, referrer, path, title, campaign = key
+    url, search, referrer, path, campaign = key
     named = tuple((name, _text(value)) for name, value in campaign)
-    return _text(url), _text(search), _text(referrer), _text(path), _text(title), named
+    return _text(url), _text(search), _text(referrer), _text(path), named
 
 
 def _text(value: object) -> str | None:
@@ -70,18 +70,10 @@ def _text(value: object) -> str | None:
 
 
 def _read(key: _Key) -> tuple[Page | None, Campaign | None]:
-    url, search, referrer, path, title, campaign = _texts_only(key)
+    url, search, referrer, path, campaign = _texts_only(key)
     host, url_path, url_query = _split(url)
     query = search.removeprefix("?") if search else url_query
-    page = {
-        "url": url,
-        "host": host,
-        "path": path or url_path,
-        "query": query,
-        "referrer": referrer,
-        "referrer_host": _split(referrer)[0],
-        "title": title,
-    }
+    page = {"host": host, "path": path or url_path, "referrer_host": _split(referrer)[0]}
     known = {name: value for name, value in page.items() if value}
     return known or None, _campaign(dict(campaign), query or "") or None
 

@@ -30,7 +30,7 @@ def merge_contacts(graph: Graph, ours: int, theirs: int, call: Call, a: int, b: 
     keep, lose = sorted((ours, theirs), key=lambda contact: survival(graph, contact))
     kept, moved = sorted(graph.members[keep]), sorted(graph.members.get(lose, ()))
     first, second = graph.contacts[keep], graph.contacts[lose]
-    unseen = len(moved) <= 1 and lose not in graph.stored_contacts
+    unseen = len(moved) <= 1 and lose >= graph.born and lose not in {new for _, new in graph.redirects}
     graph.replace_contact(
         first._replace(
             first_seen=min(first.first_seen, second.first_seen),

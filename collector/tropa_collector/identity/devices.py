@@ -61,7 +61,9 @@ def move_to_owner(graph: Graph, call: Call, device: int, *, proven: bool) -> boo
     if not home or row.state == QUARANTINED or (not proven and row.core and len(graph.core_members[row.core]) > 1):
         return False
     owner = owner_of(graph, device, proven=proven)
-    if owner in (0, home) or refuses_newcomer(graph, graph.body(owner, proven=proven), row.kind, device):
+    if owner in (0, home) or not graph.whole(owner, proven=proven) or not graph.whole(home, proven=proven):
+        return False
+    if refuses_newcomer(graph, graph.body(owner, proven=proven), row.kind, device):
         return False
     rest = pieces(graph, graph.body(home, proven=proven) - {device}, proven=proven)
     graph.move(device, owner, proven=proven)

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tropa_collector.identity.ledger import Action, LogRow, dedup_key
-from tropa_collector.identity.policy import CLAIMED, DEVICE, Kind, Policy
+from tropa_collector.identity.policy import CLAIMED, DEVICE, PASSIVE, Kind, Policy
 from tropa_collector.identity.records import (
     DEVICE_CONTACT,
     LIVE,
     MERGED,
+    NO_MERGE,
     NORMAL,
     Call,
     Contact,
@@ -35,6 +36,7 @@ class Graph:
         self.policy = policy
         self.kinds = policy.kinds
         self.next_identifier, self.next_contact, self.next_log = sequence
+        self.born = self.next_contact  # contacts from here on were made by the event at hand
         self.identifiers: dict[int, Identifier] = {}
         self.by_key: dict[Key, int] = {}
         self.members: dict[int, set[int]] = {}
@@ -45,6 +47,7 @@ class Graph:
         self.near: dict[int, set[int]] = {}
         self.apart: dict[int, set[int]] = {}
         self.stored_contacts = set(self.contacts)
+        self.part_loaded = self.stored_contacts.difference(snapshot.whole)
         self.changed_identifiers: set[int] = set()
         self.changed_contacts: set[int] = set()
         self.changed_cores: set[int] = set()
@@ -85,7 +88,10 @@ class Graph:
     # -- reading
 
     def kind(self, identifier: int) -> Kind:
-        return self.kinds[self.identifiers[identifier].kind]
+        """The identifier's kind; a value that joins nobody is as weak as a passive one, whatever its kind."""
+        row = self.identifiers[identifier]
+        kind = self.kinds[row.kind]
+        return kind._replace(strength=PASSIVE) if row.state == NO_MERGE else kind
 
     def group(self, identifier: int, *, proven: bool) -> int:
         row = self.identifiers[identifier]
@@ -93,6 +99,11 @@ class Graph:
 
     def body(self, group: int, *, proven: bool) -> set[int]:
         return (self.core_members if proven else self.members).get(group, set())
+
+    def whole(self, group: int, *, proven: bool) -> bool:
+        """Are all members of the group loaded? Of the others nothing has changed, so nothing is to be decided."""
+        contact = self.identifiers[next(iter(self.core_members[group]))].contact if proven else group
+        return contact not in self.part_loaded
 
     def edge(self, a: int, b: int) -> Edge | None:
         return self.edges.get((a, b) if a < b else (b, a))
@@ -109,14 +120,14 @@ class Graph:
         """The proven group with a unique or point identifier in this contact, 0 if none: what makes a contact proven."""
         for i in self.members.get(contact, ()):
             row = self.identifiers[i]
-            if row.core and self.kinds[row.kind].known:
+            if row.core and self.kind(i).known:
                 return row.core
         return 0
 
     def rank(self, identifier: int) -> tuple[bool, bool, bool, int, str, str]:
         """Strongest first: known before device, proven before claimed, then by priority."""
         row = self.identifiers[identifier]
-        kind = self.kinds[row.kind]
+        kind = self.kind(identifier)
         return (not kind.known, not row.core, row.state != NORMAL, kind.priority, row.kind, row.value)
 
     def best(self, identifiers: Iterable[int]) -> int:

@@ -49,6 +49,10 @@ def attach(graph: Graph, call: Call, anchor: int, ident: Ident, *, proven: bool,
     if graph.identifiers[anchor].state != NORMAL:
         place(graph, call, ident, proven=proven)  # a value that joins nobody must not gather newcomers either
         return
+    if graph.kind(anchor).strength >= DEVICE and graph.kinds[ident.key[0]].known and not ident.no_merge:
+        identifier = place(graph, call, ident, proven=proven)  # a person beside a device is for the device policy to judge
+        meet(graph, call, anchor, identifier, ident.trust, proven=proven, rule=rule)
+        return
     group = graph.group(anchor, proven=proven)
     known_row = graph.by_key.get(ident.key, 0)
     why = refuses_newcomer(graph, graph.body(group, proven=proven), ident.key[0], known_row)
@@ -84,7 +88,7 @@ def meet(graph: Graph, call: Call, anchor: int, other: int, trust: int, *, prove
     if graph.group(anchor, proven=proven) == graph.group(other, proven=proven):
         return
     by = weaker(graph, anchor, other)
-    if by == PASSIVE:
+    if by == PASSIVE and NO_MERGE not in (rows[anchor].state, rows[other].state):
         return
     why = "cannot_link" if edge.revoked else refuses_meeting(graph, call, anchor, other, by, proven=proven)
     if why:

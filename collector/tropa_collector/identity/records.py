@@ -4,19 +4,20 @@ A batch takes three steps in one transaction:
 
 1. The store looks up the identifiers of the batch by ``Call.lookups()`` (one query) and the edges between identifiers of one
    event (one query or a cache), and calls ``triage``. Most events end there.
-2. For ``Triage.contacts`` it loads a :class:`Snapshot` and calls ``resolve``. What must be in it:
+2. For ``Triage.contacts`` it loads a :class:`Snapshot` and calls ``resolve``. With *touched* for those contacts and
+   *whole* for them and the contacts at the other end of every edge of their members, it must hold:
 
-   - ``identifiers``: every member of those contacts; every identifier at the other end of an edge of a member, with all
-     members of its contact; every identifier at the other end of an edge of *those* neighbours; and the keys' own rows.
-   - ``edges``: every edge with an end among the members or among their direct neighbours, revoked ones included.
-   - ``contacts`` and ``cores``: the rows behind those identifiers. A core without a row has never merged.
-   - ``cannot_link``: every pair with an end among the members.
+   - ``whole``: the ids of those contacts;
+   - ``identifiers``: all their members, and every identifier at the other end of an edge of a member;
+   - ``edges``: every edge with an end among their members, revoked ones included;
+   - ``contacts`` and ``cores``: the rows behind all those identifiers (a core without a row has never merged);
+   - ``cannot_link``: every pair with an end among their members.
 3. It writes the :class:`Plan`. Rows are whole: an identifier, contact, core or edge replaces what is stored under its key.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 from tropa_collector.identity.ledger import LogRow
@@ -153,6 +154,7 @@ class Triage(NamedTuple):
 
 
 class Snapshot(NamedTuple):
+    whole: Set[int]
     identifiers: Sequence[Identifier]
     edges: Sequence[Edge]
     contacts: Sequence[Contact]

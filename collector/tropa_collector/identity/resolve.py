@@ -160,7 +160,7 @@ def _sort_out(
     )
 
 
-_EMPTY = Snapshot((), (), ())
+_EMPTY = Snapshot(frozenset(), (), (), ())
 
 
 def resolve(batch: Triage, snapshot: Snapshot = _EMPTY, *, policy: Policy) -> Plan:
@@ -177,7 +177,7 @@ def step(graph: Graph, call: Call) -> int:
     """Plan one event and return its anchor."""
     if not call.identifiers:
         return 0
-    made_before = graph.next_contact
+    graph.born = graph.next_contact
     proven = [ident for ident in call.identifiers if ident.trust]
     claimed = call.identifiers[len(proven) :]
     anchor = link(graph, call, proven, proven=True) if proven else 0
@@ -188,7 +188,7 @@ def step(graph: Graph, call: Call) -> int:
         link_alias(graph, call, anchor, call.previous)
     settle(graph, call, proven=False)
     contact = graph.identifiers[anchor].contact
-    if contact >= made_before and graph.kind(anchor).strength < DEVICE:
+    if contact >= graph.born and graph.kind(anchor).strength < DEVICE:
         graph.record("create", contact, a=anchor, event_id=call.event_id)
     return anchor
 

@@ -1,0 +1,174 @@
+"""``/api/v1``: stored events, quarantine and figures, as JSON. Errors are ``{"code", "message"}``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tropa_collector.admin.auth import RequireToken
+from tropa_collector.errors import RequestError
+from tropa_collector.events.timestamps import to_microseconds
+from tropa_collector.metrics import Counters, exposition
+from tropa_collector.pipeline import Pipeline
+from tropa_collector.receive.keys import KeyRing
+from tropa_collector.store.protocol import EventLog, EventQuery, EventReader
+from tropa_collector.transfer.replay import replay
+
+MAX_LIMIT = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class AdminParts:
+    """What the admin listener shows and moves."""
+
+    log: EventLog
+    reader: EventReader
+    pipeline: Pipeline
+    ring: KeyRing
+    counters: Counters
+    token_hash: str
+
+
+class _Json(Response):
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        return orjson.dumps(content)
+
+
+class _BadRequest(RequestError):
+    code = "bad_parameter"
+
+
+def admin_app(parts: AdminParts) -> Starlette:
+    """The admin listener's application."""
+    api = _Api(parts)
+    routes = [
+        Route("/health", health),
+        Route("/ready", api.ready),
+        Route("/metrics", api.metrics),
+        Route("/api/v1/events", api.events),
+        Route("/api/v1/quarantine", api.quarantine),
+        Route("/api/v1/quarantine/replay", api.replay, methods=["POST"]),
+        Route("/api/v1/stats", api.stats),
+    ]
+    return Starlette(
+        routes=routes,
+        middleware=[Middleware(RequireToken, token_hash=parts.token_hash)],
+        exception_handlers={RequestError: _request_error, HTTPException: _http_error},
+    )
+
+
+async def health(_: Request) -> Response:
+    """Alive. Whether it can commit is ``/ready``."""
+    return _Json({"status": "alive"})
+
+
+def ready_response(log: EventLog) -> Response:
+    """200 when a commit made now would be accepted, else 503 with the reason."""
+    state = log.state
+    if state.ready:
+        return _Json({"status": "ready"})
+    return _Json(
+        {"status": "not_ready", "code": state.code, "message": state.message},
+        status_code=503,
+        headers={"Retry-After": "1"},
+    )
+
+
+class _Api:
+    def __init__(self, parts: AdminParts) -> None:
+        self._parts = parts
+
+    async def ready(self, _: Request) -> Response:
+        return ready_response(self._parts.log)
+
+    async def metrics(self, _: Request) -> Response:
+        return Response(exposition(self._parts.counters, self._parts.log), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def events(self, request: Request) -> Response:
+        asked = request.query_params
+        query = EventQuery(
+            message_id=asked.get("message_id"),
+            type=asked.get("type"),
+            name=asked.get("event"),
+            source=asked.get("source"),
+            since=_time(asked.get("since")),
+            before=asked.get("before"),
+            limit=_limit(request),
+        )
+        try:
+            page = await self._parts.reader.events(query)
+        except ValueError as error:
+            raise _BadRequest(str(error)) from None
+        return _Json({"events": page.rows, "next": page.next})
+
+    async def quarantine(self, request: Request) -> Response:
+        asked = request.query_params
+        try:
+            page = await self._parts.reader.quarantine(code=asked.get("code"), before=asked.get("before"), limit=_limit(request))
+        except ValueError as error:
+            raise _BadRequest(str(error)) from None
+        return _Json({"quarantine": page.rows, "next": page.next})
+
+    async def replay(self, request: Request) -> Response:
+        body = await request.body()
+        try:
+            asked = orjson.loads(body or b"{}")
+            code, ids = asked.get("code"), [int(one) for one in asked.get("ids", ())]
+        except (orjson.JSONDecodeError, AttributeError, TypeError, ValueError):
+            raise _BadRequest('Send {"code": "..."} or {"ids": [1, 2]} or nothing at all for everything.') from None
+        parts = self._parts
+        return _Json(await replay(parts.pipeline, parts.reader, parts.ring, code=code, ids=ids))
+
+    async def stats(self, _: Request) -> Response:
+        counters = self._parts.counters
+        sources = {
+            source: {
+                "received": received,
+                "in_flight": counters.in_flight[source],
+                **{outcome: counters.outcomes[source, outcome] for outcome in ("stored", "duplicate", "quarantined", "refused")},
+            }
+            for source, received in counters.received.items()
+        }
+        process = {
+            "sources": sources,
+            "requests_refused": counters.requests_refused,
+            "rejections": counters.rejections,
+            "warnings": counters.warnings,
+        }
+        return _Json({"process": process, "store": {**await self._parts.reader.totals(), **self._parts.log.gauges()}})
+
+
+def _limit(request: Request) -> int:
+    text = request.query_params.get("limit", "100")
+    if not text.isdigit() or not 1 <= int(text) <= MAX_LIMIT:
+        raise _BadRequest(f"`limit` is a number from 1 to {MAX_LIMIT}; it was {text!r}.")
+    return int(text)
+
+
+def _time(text: str | None) -> int | None:
+    try:
+        return None if text is None else to_microseconds(text)
+    except ValueError:
+        raise _BadRequest(f"`since` is an ISO 8601 time such as 2026-11-21T20:31:35Z; it was {text!r}.") from None
+
+
+async def _request_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestError)
+    return _Json({"code": error.code, "message": error.message}, status_code=error.status)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "error")
+    message = f"{request.method} {request.url.path}: {error.detail}."
+    return _Json({"code": code, "message": message}, status_code=error.status_code, headers=error.headers)

@@ -1,0 +1,171 @@
+"""The ``tropa`` command."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import click
+
+from tropa_collector.errors import TropaError
+from tropa_collector.settings import load
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+
+class _Group(click.Group):
+    """Errors that Tropa raises on purpose are shown as what they are: a sentence for the operator."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except TropaError as error:
+            click.echo(f"tropa: {error}", err=True)
+            ctx.exit(2)
+
+
+def _data(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    return click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="The data directory.")(function)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="tropa")
+def cli() -> None:
+    """Tropa: event collection a shop can own."""
+
+
+@cli.command()
+@click.option("--host", help="Of the public listener.")
+@click.option("--port", type=int, help="Of the public listener.")
+@click.option("--admin-host", help="Of the admin listener.")
+@click.option("--admin-port", type=int, help="Of the admin listener.")
+@_data
+def serve(**flags: Any) -> None:
+    """Run the collector."""
+    import uvloop  # noqa: PLC0415 - heavy, and of this command alone
+
+    from tropa_collector import app, logs  # noqa: PLC0415
+
+    settings = load(flags)
+    logs.configure(settings.log_format)
+    collector = app.Collector(settings)
+    if collector.credentials.made:
+        _show_credentials(collector)
+    sys.exit(uvloop.run(app.serve(collector)))
+
+
+def _show_credentials(collector: Any) -> None:
+    """Keys and token are shown once, when they are made."""
+    credentials, settings = collector.credentials, collector.settings
+    click.echo(f"\nFirst start: keys were made and are kept in {settings.data / 'keys.toml'}.\n")
+    for source in credentials.ring.sources:
+        click.echo(f"  {source.kind + ' key':12} {source.write_key}")
+    if credentials.made_admin_token:
+        click.echo(f"  {'admin token':12} {credentials.made_admin_token}   (shown this once)")
+    click.echo("")
+
+
+@cli.command()
+@_data
+@click.option("--show", is_flag=True, help="Print whole keys.")
+def keys(data: Path | None, *, show: bool) -> None:
+    """List the sources and their write keys."""
+    from tropa_collector.receive.keys import credentials  # noqa: PLC0415
+
+    settings = load({"data": data})
+    for source in credentials(settings).ring.sources:
+        key = source.write_key if show else source.write_key[:6] + "…"
+        signed = "  signs identities" if source.signing_secret else ""
+        click.echo(f"{source.name:20} {source.kind:8} {key}{signed}")
+
+
+@cli.command()
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("schemas"), show_default=True)
+@click.option("--check", is_flag=True, help="Write nothing; fail when a file is stale.")
+def schemas(out: Path, *, check: bool) -> None:
+    """Write the JSON Schemas of an event and of a batch."""
+    from tropa_collector.events.schemas import documents  # noqa: PLC0415
+
+    stale = []
+    for name, text in documents().items():
+        path = out / name
+        if not path.is_file() or path.read_text("utf-8") != text:
+            stale.append(name)
+            if not check:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, "utf-8")
+    if check and stale:
+        raise click.ClickException(f"stale: {', '.join(stale)}. Run `tropa schemas`.")
+    click.echo(f"{len(documents())} schemas in {out}, {len(stale)} {'stale' if check else 'written'}")
+
+
+@cli.group()
+def quarantine() -> None:
+    """Events that were refused, with their reasons."""
+
+
+@quarantine.command("list")
+@_data
+@click.option("--code", help="Only those refused for this reason.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, originals included.")
+def quarantine_list(data: Path | None, code: str | None, limit: int, *, as_json: bool) -> None:
+    """Show the newest."""
+    from tropa_collector.transfer.offline import quarantined  # noqa: PLC0415
+
+    rows = asyncio.run(quarantined(load({"data": data}), code=code, limit=limit))
+    for row in rows:
+        if as_json:
+            click.echo(json.dumps(row, ensure_ascii=False))
+        else:
+            click.echo(
+                f"{row['id']:>8}  {row['received_at']}  {row['source']:12} {row['code']:20} {row['path']:28} {row['message']}"
+            )
+    if not rows:
+        click.echo("Quarantine is empty.")
+
+
+@quarantine.command("replay")
+@_data
+@click.option("--code", help="Only those refused for this reason.")
+@click.option("--id", "ids", type=int, multiple=True, help="Only these.")
+@click.option("--admin", "admin_url", default="http://127.0.0.1:8001", show_default=True, help="Of a collector that is running.")
+@click.option("--token", envvar="TROPA_ADMIN_TOKEN", help="Admin token of a collector that is running.")
+def quarantine_replay(data: Path | None, code: str | None, ids: tuple[int, ...], admin_url: str, token: str | None) -> None:
+    """Feed them through the stages again, after the cause was fixed."""
+    from tropa_collector.transfer import offline  # noqa: PLC0415
+
+    settings = load({"data": data})
+    if offline.is_served(settings):
+        counts = offline.ask_admin(admin_url, token, "/api/v1/quarantine/replay", {"code": code, "ids": list(ids)})
+    else:
+        counts = asyncio.run(offline.replay_offline(settings, code=code, ids=ids))
+    click.echo(", ".join(f"{number} {name}" for name, number in counts.items()))
+
+
+@cli.command()
+@_data
+@click.argument("target", type=click.Path(dir_okay=False, path_type=Path))
+def backup(data: Path | None, target: Path) -> None:
+    """Copy the store into one file, also while the collector runs."""
+    from tropa_collector.transfer.backup import backup as run  # noqa: PLC0415
+
+    size = run(load({"data": data}).data, target)
+    click.echo(f"{target}: {size / 1e6:.1f} MB, integrity checked")
+
+
+@cli.command()
+@_data
+def doctor(data: Path | None) -> None:
+    """Look at settings, SQLite, the geo database, the clock and the disk."""
+    from tropa_collector.doctor import examine  # noqa: PLC0415
+
+    findings = examine(load({"data": data}))
+    for finding in findings:
+        click.echo(f"{'ok ' if finding.good else 'BAD'}  {finding.what:14} {finding.text}")
+    sys.exit(0 if all(finding.good for finding in findings) else 1)

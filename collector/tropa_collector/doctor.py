@@ -1,0 +1,97 @@
+"""``tropa doctor``: what an operator would look at first."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from tropa_collector.enrich.device import Devices
+from tropa_collector.enrich.place import Places
+from tropa_collector.receive.keys import FILE_NAME as KEYS_FILE
+from tropa_collector.settings import Settings
+from tropa_collector.store.sqlite.migrate import migrations
+from tropa_collector.store.sqlite.writer import FILE_NAME
+from tropa_collector.transfer.offline import is_served
+
+LEAST_FREE_BYTES = 1_000_000_000
+BUILT_AFTER = 1_735_689_600  # 2025-01-01: a clock before this is wrong
+
+
+class Finding(NamedTuple):
+    what: str
+    good: bool
+    text: str
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Everything that was looked at, good and bad."""
+    return [*_settings(settings), _sqlite(), *_store(settings), *_knowledge(settings), _clock(), _disk(settings)]
+
+
+def _settings(settings: Settings) -> Iterator[Finding]:
+    changed = sorted(settings.model_fields_set)
+    yield Finding("settings", True, f"set: {', '.join(changed)}" if changed else "all at their defaults")
+    yield Finding("settings", True, f"known: {', '.join(f'TROPA_{name.upper()}' for name in Settings.model_fields)}")
+    keys = settings.data / KEYS_FILE
+    if keys.is_file():
+        private = keys.stat().st_mode & 0o077 == 0
+        yield Finding("keys", private, f"{keys} is {'private' if private else 'readable by others: chmod 600 it'}")
+    public_admin = settings.admin_host not in {"127.0.0.1", "::1", "localhost"}
+    yield Finding(
+        "admin",
+        not public_admin,
+        f"listens on {settings.admin_host}" + (": open to the network" if public_admin else ""),
+    )
+
+
+def _sqlite() -> Finding:
+    return Finding(
+        "sqlite",
+        sqlite3.sqlite_version_info >= (3, 35),
+        f"{sqlite3.sqlite_version} (one connection writes and checkpoints)",
+    )
+
+
+def _store(settings: Settings) -> Iterator[Finding]:
+    path = settings.data / FILE_NAME
+    if not path.is_file():
+        yield Finding("store", True, f"none yet in {settings.data}")
+        return
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    try:
+        (schema,) = connection.execute("SELECT max(number) FROM migrations").fetchone()
+        (result,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        (events,) = connection.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()
+    except sqlite3.Error as error:
+        yield Finding("store", False, f"{path}: {error}")
+        return
+    finally:
+        connection.close()
+    yield Finding("store", result == "ok", f"{path}: {'sound' if result == 'ok' else result}, newest event {events}")
+    newest = migrations()[-1][0]
+    yield Finding("schema", schema <= newest, f"{schema}, this version knows {newest}")
+    yield Finding("in use", True, "by a collector that runs" if is_served(settings) else "by nobody")
+
+
+def _knowledge(settings: Settings) -> Iterator[Finding]:
+    places, devices = Places(settings.geo_databases, 64), Devices(64)
+    for name in places.versions():
+        yield Finding("geo", True, name)
+    found = places.lookup("8.8.8.8")
+    yield Finding("geo", found is not None, f"8.8.8.8 is in {found['country'] if found else 'no known country'}")
+    yield Finding("devices", True, ", ".join(f"{name} {number}" for name, number in devices.versions().items()))
+
+
+def _clock() -> Finding:
+    now = time.time()
+    return Finding("clock", now > BUILT_AFTER, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)))
+
+
+def _disk(settings: Settings) -> Finding:
+    place: Path = settings.data if settings.data.exists() else settings.data.absolute().parent
+    free = shutil.disk_usage(place).free
+    return Finding("disk", free >= LEAST_FREE_BYTES, f"{free / 1e9:.1f} GB free at {settings.data}")

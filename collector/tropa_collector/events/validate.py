@@ -1,0 +1,241 @@
+"""Values to events: the envelope, then each event against the model. Pure: nothing is read or written."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import orjson
+from pydantic import ValidationError
+
+from tropa_collector.errors import MalformedBody, PayloadTooLarge
+from tropa_collector.events.model import ADAPTERS, TYPES
+from tropa_collector.events.normalise import Fault, Limits, checked, dump
+from tropa_collector.events.timestamps import to_microseconds
+
+_MESSAGE_IDS = uuid.UUID("6e0c5a0e-5b0c-5c55-9b8f-0d4a5e6f7a10")
+_RESERVED = ("receivedAt", "enriched", "received_at", "contact_id")
+_IDS = ("messageId", "anonymousId", "userId", "groupId", "previousId")
+
+
+class Envelope(NamedTuple):
+    """A body taken apart: the events, and what the batch says about all of them."""
+
+    items: list[Any]
+    sent_at: object = None
+    context: object = None
+    integrations: object = None
+
+
+class Notice(NamedTuple):
+    """Something about an accepted event that its sender should know."""
+
+    code: str
+    path: str
+    message: str
+
+
+class Valid(NamedTuple):
+    """A good event. Times are UTC microseconds; None where the sender gave none."""
+
+    event: dict[str, Any]
+    encoded: bytes
+    type: str
+    name: str
+    message_id: str
+    original_at: int | None
+    sent_at: int | None
+    notices: tuple[Notice, ...]
+
+
+class Invalid(NamedTuple):
+    """A bad event and its first fault."""
+
+    fault: Fault
+    type: str
+    name: str
+    message_id: str
+    encoded: bytes
+
+
+def open_batch(body: object, *, max_events: int) -> Envelope:
+    """The events of a ``/v1/batch`` body.
+
+    Raises:
+        MalformedBody: not an object with a list ``batch``.
+        PayloadTooLarge: more events than ``max_events``.
+    """
+    if not isinstance(body, dict):
+        raise MalformedBody(f'Send an object {{"batch": [...]}}, not {_kind(body)}.', code="not_an_object")
+    items = body.get("batch")
+    if not isinstance(items, list):
+        raise MalformedBody(
+            'This path takes {"batch": [...]}; a single event goes to /v1/track and its like.', code="batch_missing"
+        )
+    if len(items) > max_events:
+        raise PayloadTooLarge(f"{len(items)} events in one batch; at most {max_events} are taken. Send smaller batches.")
+    return Envelope(items, body.get("sentAt"), body.get("context"), body.get("integrations"))
+
+
+def open_single(body: object, *, type_: str) -> Envelope:
+    """The one event of ``/v1/track`` and its like; a missing type is the path's.
+
+    Raises:
+        MalformedBody: not an object.
+    """
+    if not isinstance(body, dict):
+        raise MalformedBody(f"Send one event as a JSON object, not {_kind(body)}.", code="not_an_object")
+    if body.get("type") is None:
+        body["type"] = type_
+    body.pop("writeKey", None)
+    return Envelope([body])
+
+
+def check(item: object, envelope: Envelope, *, source: str, limits: Limits, max_event_bytes: int) -> Valid | Invalid:
+    """One event: merged with its batch, bounded, repaired, held against the model."""
+    if type(item) is not dict:
+        return _invalid(Fault("wrong_type", "$", f"An event is a JSON object, not {_kind(item)}."), {}, dump(item))
+    event = _merged(item, envelope)
+    notices: tuple[Notice, ...] = ()
+    for name in _RESERVED:
+        if name in event:
+            del event[name]
+            if name != "receivedAt":
+                notices += (Notice("reserved_field", f"$.{name}", f"`{name}` is the collector's own field; yours was dropped."),)
+    event, encoded, fault = checked(event, limits)
+    if fault is not None:
+        return _invalid(fault, event, encoded)
+    if len(encoded) > max_event_bytes:
+        text = f"The event has {len(encoded)} bytes; at most {max_event_bytes} are taken. Send less in properties or traits."
+        return _invalid(Fault("event_too_large", "$", text), event, encoded)
+    type_ = event.get("type")
+    adapter = ADAPTERS.get(type_) if type(type_) is str else None
+    if adapter is None:
+        text = f"`type` must be one of {', '.join(TYPES)}; it is {_shown(type_)}."
+        return _invalid(Fault("unknown_type", "$.type", text), event, encoded)
+    try:
+        validated = adapter.validator.validate_python(event)
+    except ValidationError as error:
+        return _invalid(_fault(error, event), event, encoded)
+    try:
+        original_at = _time(validated, "originalTimestamp", _time(validated, "timestamp", None))
+        sent_at = _time(validated, "sentAt", None)
+    except _BadTime as bad:
+        return _invalid(bad.fault, event, encoded)
+    changed = False
+    for name in _IDS:
+        if name in event and event[name] is not validated[name]:
+            changed = True
+    message_id = validated.get("messageId")
+    if not message_id:
+        message_id = validated["messageId"] = _message_id(source, validated, own_time=original_at is not None)
+        notices += (Notice("message_id_missing", "$.messageId", "Without a messageId a retry cannot be told from a second event."),)
+        changed = True
+    if not (validated.get("anonymousId") or validated.get("userId")):
+        notices += (Notice("no_identity", "$", "Neither anonymousId nor userId: the event is kept, but belongs to nobody."),)
+    if changed:
+        encoded = orjson.dumps(validated)
+    name = validated["event"] if type_ == "track" else validated.get("name") or "" if type_ in {"page", "screen"} else ""
+    return Valid(validated, encoded, type_, name, message_id, original_at, sent_at, notices)
+
+
+def _merged(item: dict[str, Any], envelope: Envelope) -> dict[str, Any]:
+    """The batch's context, integrations and sentAt under the item's own."""
+    for name, outer in (("context", envelope.context), ("integrations", envelope.integrations)):
+        if outer:
+            inner = item.get(name)
+            if inner is None:
+                item[name] = outer
+            elif type(inner) is dict and type(outer) is dict:
+                item[name] = {**outer, **inner}
+    if envelope.sent_at is not None and item.get("sentAt") is None:
+        item["sentAt"] = envelope.sent_at
+    return item
+
+
+class _BadTime(Exception):  # noqa: N818 - control flow of one check, never seen outside
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.code)
+        self.fault = fault
+
+
+def _time(event: Mapping[str, Any], name: str, otherwise: int | None) -> int | None:
+    text = event.get(name)
+    if text is None:
+        return otherwise
+    try:
+        return to_microseconds(text)
+    except ValueError:
+        message = f"{_shown(text)} is not an ISO 8601 time such as 2026-11-21T20:31:35.253Z."
+        raise _BadTime(Fault("bad_timestamp", f"$.{name}", message)) from None
+
+
+def _message_id(source: str, event: Mapping[str, Any], *, own_time: bool) -> str:
+    """Content and source make the id if the event has a time of its own: its retries, sentAt apart, then meet."""
+    if not own_time:
+        return str(uuid.uuid4())
+    content = orjson.dumps(
+        {name: value for name, value in event.items() if name not in {"sentAt", "messageId"}},
+        option=orjson.OPT_SORT_KEYS,
+    )
+    return str(uuid.uuid5(_MESSAGE_IDS, f"{source}\0{content.decode()}"))
+
+
+_CODES = {
+    "missing": "missing_field",
+    "string_too_short": "missing_field",
+    "string_too_long": "string_too_long",
+    "too_long": "list_too_long",
+}
+_NEEDS = {
+    "event": 'A track call needs `event`: the name of what happened, such as "Order Completed".',
+    "groupId": "A group call needs `groupId`: the id of the company or account.",
+    "previousId": "An alias call needs `previousId`: the id that was used before.",
+    "userId": "An alias call needs `userId`: the id from now on.",
+}
+
+
+def _fault(error: ValidationError, event: Mapping[str, Any]) -> Fault:
+    first = error.errors(include_url=False, include_context=True)[0]
+    steps = first["loc"]
+    path = "$" + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
+    code = _CODES.get(first["type"], "wrong_type")
+    last = str(steps[-1]) if steps else ""
+    if (last in _NEEDS and len(steps) == 1 and first["input"] in (None, "")) or code == "missing_field":
+        return Fault("missing_field", path, _NEEDS.get(last, f"`{last}` is required."))
+    if code != "wrong_type":
+        return Fault(code, path, f"{first['msg']}.")
+    return Fault(code, path, f"{_EXPECTED.get(first['type'], first['msg'])}, not {_kind(first['input'])}.")
+
+
+_EXPECTED = {
+    "string_type": "This must be a string",
+    "is_instance_of": "This must be an object",
+    "dict_type": "This must be an object",
+    "list_type": "This must be a list",
+    "bool_type": "This must be true or false",
+    "bool_parsing": "This must be true or false",
+}
+
+
+def _invalid(fault: Fault, event: Mapping[str, Any], encoded: bytes) -> Invalid:
+    type_, message_id = event.get("type"), event.get("messageId")
+    name = event.get("event") if type_ == "track" else None
+    return Invalid(
+        fault,
+        type_ if type(type_) is str and type_ in ADAPTERS else "",
+        name[:255] if type(name) is str else "",
+        message_id[:200] if type(message_id) is str else "",
+        encoded,
+    )
+
+
+def _kind(value: object) -> str:
+    names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", int: "a number", float: "a number"}
+    return "null" if value is None else names.get(type(value), "a value")
+
+
+def _shown(value: object) -> str:
+    text = dump(value).decode("utf-8", "replace")
+    return text if len(text) <= 60 else text[:57] + "…"

@@ -1,0 +1,88 @@
+"""Counters of this process, plain numbers on the hot path, shown as Prometheus metrics when somebody asks.
+
+The conservation equation, per source and at any moment: ``received = stored + duplicate + quarantined + refused + in
+flight``. An event counts as received once its envelope was read; a request refused before that is in
+``tropa_requests_refused_total``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from tropa_collector.store.protocol import EventLog
+
+OUTCOMES = ("stored", "duplicate", "quarantined", "refused")
+
+
+class Counters:
+    """What happened since this process started."""
+
+    def __init__(self) -> None:
+        self.received: Counter[str] = Counter()
+        self.outcomes: Counter[tuple[str, str]] = Counter()
+        self.in_flight: Counter[str] = Counter()
+        self.requests: Counter[tuple[str, int]] = Counter()  # route, status
+        self.requests_refused: Counter[str] = Counter()  # by code
+        self.rejections: Counter[str] = Counter()  # by code
+        self.warnings: Counter[str] = Counter()  # by code
+        self.retries = 0
+
+    def settle(self, source: str, outcome: str, events: int) -> None:
+        """Events that were in flight have ended."""
+        if events:
+            self.outcomes[source, outcome] += events
+            self.in_flight[source] -= events
+
+
+class _Families:
+    def __init__(self, counters: Counters, log: EventLog) -> None:
+        self._counters = counters
+        self._log = log
+
+    def collect(self) -> Iterator[Metric]:
+        counters = self._counters
+        yield _counter(
+            "tropa_events_received",
+            "Events whose envelope was read",
+            ("source",),
+            {(name,): n for name, n in counters.received.items()},
+        )
+        yield _counter("tropa_events", "Events by where they ended", ("source", "outcome"), counters.outcomes)
+        in_flight = GaugeMetricFamily("tropa_events_in_flight", "Events received and not yet ended", labels=("source",))
+        for source, number in counters.in_flight.items():
+            in_flight.add_metric((source,), number)
+        yield in_flight
+        yield _counter(
+            "tropa_requests",
+            "Requests by route and status",
+            ("route", "status"),
+            {(r, str(s)): n for (r, s), n in counters.requests.items()},
+        )
+        for name, text, values in (
+            ("tropa_requests_refused", "Requests refused before their envelope was read", counters.requests_refused),
+            ("tropa_events_rejected", "Events sent to quarantine by code", counters.rejections),
+            ("tropa_event_warnings", "Warnings given by code", counters.warnings),
+        ):
+            yield _counter(name, text, ("code",), {(code,): n for code, n in values.items()})
+        yield _counter("tropa_requests_retried", "Requests with a retry marker", (), {(): counters.retries})
+        yield GaugeMetricFamily("tropa_store_ready", "1 when a commit would be accepted", value=float(self._log.state.ready))
+        for name, value in self._log.gauges().items():
+            yield GaugeMetricFamily(f"tropa_store_{name}", f"The store's {name.replace('_', ' ')}", value=value)
+
+
+def _counter(name: str, text: str, labels: tuple[str, ...], values: dict[tuple[str, ...], int]) -> Metric:
+    family = CounterMetricFamily(name, text, labels=labels)
+    for label, value in values.items():
+        family.add_metric(label, value)
+    return family
+
+
+def exposition(counters: Counters, log: EventLog) -> bytes:
+    """The ``/metrics`` document, in Prometheus' text format."""
+    registry = CollectorRegistry()
+    registry.register(_Families(counters, log))  # type: ignore[arg-type] # what it needs is collect()
+    return generate_latest(registry)

@@ -1,0 +1,205 @@
+"""Read this first. An event's way through the collector, in order:
+
+    receive    receive/endpoint.py    bytes → body → write key → receipt
+    validate   events/validate.py     body → events, each valid or invalid with its reason
+    enrich     enrich/                clock, page and campaign, device, place
+    resolve    identity/              whose event is it? (inside the store's transaction)
+    store      store/                 committed and synced, or refused; invalid events into quarantine
+    answer     receive/replies.py     200 only for what is on disk
+
+``Pipeline.ingest`` is the whole of it for one request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from tropa_collector.enrich.clock import SkewMemory, corrected_timestamp
+from tropa_collector.enrich.device import Devices
+from tropa_collector.enrich.page import page_and_campaign
+from tropa_collector.enrich.place import Places, stored_address
+from tropa_collector.events.normalise import Limits
+from tropa_collector.events.validate import Envelope, Invalid, Valid, check
+from tropa_collector.metrics import Counters
+from tropa_collector.receive.receipt import Receipt
+from tropa_collector.settings import Settings
+from tropa_collector.store.protocol import EventLog, Outcome, Quarantined, Record, Submission
+
+Originals = Callable[[], Sequence[bytes] | None]
+_NO_CONTEXT: Final[dict[str, Any]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a request's events. ``accepted`` counts duplicates: a retry is answered as its first try."""
+
+    accepted: int
+    errors: Sequence[dict[str, Any]] = ()
+    warnings: Sequence[dict[str, Any]] = ()
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A request's events before the store has seen them."""
+
+    submission: Submission
+    errors: list[dict[str, Any]]
+    warnings: list[dict[str, Any]]
+
+
+class Pipeline:
+    """The stages over one store."""
+
+    def __init__(self, settings: Settings, log: EventLog, counters: Counters, devices: Devices, places: Places) -> None:
+        self._settings = settings
+        self._log = log
+        self._counters = counters
+        self._devices = devices
+        self._places = places
+        self._limits = Limits.of(settings)
+        self._skews = SkewMemory(settings.enrich_cache_items)
+        self._max_skew_us = settings.max_clock_skew_seconds * 1_000_000
+
+    async def ingest(self, envelope: Envelope, receipt: Receipt, originals: Originals, released: Sequence[int] = ()) -> Verdict:
+        """Validate, enrich and store one request's events.
+
+        Raises:
+            Unavailable: nothing of it was acknowledged; a retry is safe.
+        """
+        counters, source = self._counters, "replay" if receipt.replay else receipt.source.name
+        events = len(envelope.items)
+        counters.received[source] += events
+        counters.in_flight[source] += events
+        settled = 0
+        try:
+            prepared = self.prepare(envelope, receipt, originals)
+            outcomes = await self._log.commit(prepared.submission._replace(released=released))
+            for outcome, number in self._count(outcomes, len(prepared.submission.quarantined)):
+                counters.settle(source, outcome, number)
+                settled += number
+        finally:
+            counters.settle(source, "refused", events - settled)
+        for error in prepared.errors:
+            counters.rejections[error["code"]] += 1
+        for warning in prepared.warnings:
+            counters.warnings[warning["code"]] += 1
+        return Verdict(events - len(prepared.errors), prepared.errors, prepared.warnings)
+
+    @staticmethod
+    def _count(outcomes: Sequence[int], quarantined: int) -> list[tuple[str, int]]:
+        duplicates, refused = outcomes.count(Outcome.DUPLICATE), outcomes.count(Outcome.QUARANTINED)
+        return [
+            ("stored", len(outcomes) - duplicates - refused),
+            ("duplicate", duplicates),
+            ("quarantined", quarantined + refused),
+        ]
+
+    def prepare(self, envelope: Envelope, receipt: Receipt, originals: Originals) -> Prepared:
+        """Validate and enrich; nothing is stored. ``/v1/validate`` ends here."""
+        records: list[Record] = []
+        quarantined: list[Quarantined] = []
+        prepared = Prepared(Submission(records, quarantined), [], [])
+        source, limits, max_bytes = receipt.source.name, self._limits, self._settings.max_event_bytes
+        enrich = self._enrichment(receipt)
+        for index, item in enumerate(envelope.items):
+            event = check(item, envelope, source=source, limits=limits, max_event_bytes=max_bytes)
+            if type(event) is Invalid:
+                quarantined.append(self._quarantined(event, index, envelope, receipt, originals))
+                prepared.errors.append(_entry(index, event.message_id, event.fault))
+                continue
+            records.append(enrich(event))
+            if event.notices:
+                prepared.warnings.extend(_entry(index, event.message_id, notice) for notice in event.notices)
+        return prepared
+
+    def _enrichment(self, receipt: Receipt) -> Callable[[Valid], Record]:
+        """The enrich stage of one request: what is the same for its events is looked up once."""
+        source, received_at = receipt.source, receipt.received_at
+        of_browser = source.kind == "browser"
+        trust = int(source.trust)
+        mode, lookup_place, lookup_device = self._settings.ip_storage, self._places.lookup, self._devices.lookup
+        skews, max_skew_us = self._skews, self._max_skew_us
+        server_clock = "" if of_browser else f"{source.name} {receipt.address}"
+        header_agent = receipt.user_agent if of_browser else None
+        hints = receipt.hints if of_browser else None
+        # A backend's own address says nothing about its visitors: theirs is in context.ip.
+        visitor = receipt.address if of_browser else None
+        place, address = lookup_place(visitor), stored_address(visitor, mode)
+        source_name = source.name
+
+        def enrich(event: Valid) -> Record:
+            sent = event.event
+            context = sent.get("context") or _NO_CONTEXT
+            timestamp = corrected_timestamp(
+                event.original_at,
+                event.sent_at,
+                received_at,
+                retried=receipt.retried,
+                max_skew_us=max_skew_us,
+                skews=skews,
+                sender=server_clock or sent.get("anonymousId") or "",
+            )
+            page, campaign = page_and_campaign(context)
+            device = lookup_device(context.get("userAgent") or header_agent, context.get("userAgentData") or hints)
+            geo, ip = place, address
+            encoded = event.encoded
+            if "ip" in context and mode != "full":
+                own = stored_address(context["ip"], mode)
+                if not of_browser:
+                    geo, ip = lookup_place(context["ip"]), own
+                encoded = orjson.dumps({**sent, "context": {**context, "ip": own}})
+            enriched = orjson.dumps({"device": device, "geo": geo, "campaign": campaign, "page": page, "ip": ip})
+            body = b'%b,"enriched":%b}' % (encoded[:-1], enriched)
+            return Record(
+                source_name,
+                trust,
+                event.type,
+                event.name,
+                event.message_id,
+                received_at,
+                event.original_at or 0,
+                timestamp,
+                body.decode(),
+            )
+
+        return enrich
+
+    def _quarantined(self, event: Invalid, index: int, envelope: Envelope, receipt: Receipt, originals: Originals) -> Quarantined:
+        sent = originals()
+        original = sent[index] if sent is not None and len(sent) == len(envelope.items) else event.encoded
+        facts = receipt.facts(address=stored_address(receipt.address, self._settings.ip_storage))
+        if len(envelope.items) > 1 or envelope.context or envelope.integrations or envelope.sent_at:
+            facts["envelope"] = {
+                "sentAt": envelope.sent_at,
+                "context": envelope.context,
+                "integrations": envelope.integrations,
+            }
+        code, path, message = event.fault
+        return Quarantined(
+            receipt.source.name,
+            receipt.received_at,
+            event.type,
+            event.name,
+            code,
+            path,
+            message,
+            event.message_id,
+            original,
+            _json(facts),
+        )
+
+
+def _json(facts: dict[str, Any]) -> str:
+    try:
+        return orjson.dumps(facts).decode()
+    except TypeError:  # an envelope with what no store takes: the replay goes without it
+        return orjson.dumps({**facts, "envelope": None}).decode()
+
+
+def _entry(index: int, message_id: str, why: tuple[str, str, str]) -> dict[str, Any]:
+    code, path, message = why
+    return {"index": index, "messageId": message_id or None, "code": code, "path": path, "message": message}

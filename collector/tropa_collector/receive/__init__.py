@@ -1,0 +1,1 @@
+"""receive: bytes from the network to a parsed body from a known source. ``endpoint`` is the door, the rest its parts."""

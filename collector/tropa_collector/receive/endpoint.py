@@ -1,0 +1,323 @@
+"""The door: a raw ASGI callable for the paths of ``wire.md``, looked up before the router; everything else goes on to it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+from urllib.parse import parse_qs
+
+from tropa_collector.errors import (
+    Forbidden,
+    MalformedBody,
+    MethodNotAllowed,
+    PayloadTooLarge,
+    RateLimited,
+    RequestError,
+    UnknownKey,
+)
+from tropa_collector.events.model import TYPES
+from tropa_collector.events.normalise import Limits, parse
+from tropa_collector.events.originals import originals
+from tropa_collector.events.validate import Envelope, open_batch, open_single
+from tropa_collector.metrics import Counters
+from tropa_collector.pipeline import Pipeline, Verdict
+from tropa_collector.receive import pixel, replies, settings_stub
+from tropa_collector.receive.body import inflate
+from tropa_collector.receive.client_address import client_address
+from tropa_collector.receive.cors import answer_headers, origin_allowed, preflight_headers
+from tropa_collector.receive.keys import KeyRing, Source, key_of_body, key_of_headers
+from tropa_collector.receive.rates import Rates
+from tropa_collector.receive.receipt import Receipt
+from tropa_collector.receive.replies import Reply
+from tropa_collector.settings import Settings
+from tropa_collector.store.protocol import EventLog
+
+logger = logging.getLogger("tropa.receive")
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+HeaderMap = dict[bytes, bytes]
+
+_HINTS: Final = (
+    b"sec-ch-ua",
+    b"sec-ch-ua-mobile",
+    b"sec-ch-ua-platform",
+    b"sec-ch-ua-platform-version",
+    b"sec-ch-ua-model",
+    b"sec-ch-ua-full-version-list",
+)
+_RETRY_MARKERS: Final = (b"x-retry-count", b"rsa-retry-attempt")
+_LETTERS: Final = {"i": "identify", "t": "track", "p": "page", "s": "screen", "g": "group", "a": "alias"}
+
+
+class _Gone(Exception):  # noqa: N818 - the sender left; nothing to answer
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """A request on its way to a reply: what the handlers of all paths need."""
+
+    method: str
+    headers: HeaderMap
+    scope: Scope
+    receive: Receive
+
+
+Handler = Callable[[_Ask], Awaitable[Reply]]
+
+
+class Endpoint:
+    """The ingest paths; ``next_app`` answers every other one."""
+
+    def __init__(  # noqa: PLR0913 - the parts of the collector meet here
+        self,
+        settings: Settings,
+        ring: KeyRing,
+        pipeline: Pipeline,
+        log: EventLog,
+        counters: Counters,
+        rates: Rates,
+        next_app: App,
+    ) -> None:
+        self._settings = settings
+        self._limits = Limits.of(settings)
+        self._trusted = settings.trusted_networks
+        self._ring = ring
+        self._pipeline = pipeline
+        self._log = log
+        self._counters = counters
+        self._rates = rates
+        self._next = next_app
+        self._routes = self._make_routes(settings)
+
+    def _make_routes(self, settings: Settings) -> dict[str, tuple[str, Handler]]:
+        batch = partial(self._ingest, self._open_batch)
+        routes: dict[str, tuple[str, Handler]] = {}
+        for type_ in TYPES:
+            routes[f"/v1/{type_}"] = (type_, partial(self._ingest, partial(_open_single, type_)))
+        for letter, type_ in _LETTERS.items():
+            routes[f"/v1/{letter}"] = routes[f"/v1/{type_}"]
+        for path in ("/v1/batch", "/v1/b", "/v1/import", *settings.ingest_paths):
+            routes[path] = ("batch", batch)
+        routes["/beacon/v1/batch"] = ("beacon", batch)
+        routes["/v1/validate"] = ("validate", self._validate)
+        routes["/v1/m"] = ("metrics", self._swallow)
+        return routes | {f"{path}/": handler for path, handler in routes.items()}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        route = self._routes.get(scope["path"]) if scope["type"] == "http" else None
+        if route is None:
+            route = _odd_route(self, scope)
+            if route is None:
+                await self._next(scope, receive, send)
+                return
+        name, handler = route
+        headers: HeaderMap = dict(scope["headers"])
+        try:
+            reply = await self._answer(_Ask(scope["method"], headers, scope, receive), handler)
+        except _Gone:
+            return
+        self._counters.requests[name, reply.status] += 1
+        start = reply.headers
+        if b"origin" in headers:
+            start = [*start, *answer_headers(headers)] if scope["method"] != "OPTIONS" else [*start, *preflight_headers(headers)]
+        await send({"type": "http.response.start", "status": reply.status, "headers": start})
+        await send({"type": "http.response.body", "body": reply.body})
+
+    async def _answer(self, ask: _Ask, handler: Handler) -> Reply:
+        try:
+            if ask.method == "OPTIONS":
+                return Reply(200, b"", [(b"content-length", b"0")])
+            return await handler(ask)
+        except RequestError as error:
+            return replies.of_error(error)
+        except _Gone:
+            raise
+        except Exception:
+            logger.exception("a request failed")
+            return replies.of_error(
+                RequestError("The collector failed; the fault is in its log. Send again.", code="internal_error")
+            )._replace(status=500)
+
+    # -- events
+
+    async def _ingest(self, open_: Callable[[object], Envelope], ask: _Ask) -> Reply:
+        if ask.method != "POST":
+            raise self._refused(MethodNotAllowed(f"This path takes POST, not {ask.method}."))
+        try:
+            refusal = self._log.refusal()
+            if refusal is not None:
+                raise refusal
+            source = self._source(ask)
+            raw = await self._read(ask)
+            body, parsed, source = self._parse(raw, source)
+            self._check_origin(ask, source)
+            envelope = open_(parsed)
+            receipt = self._receipt(ask, source)
+            self._spend(receipt, len(envelope.items))
+        except RequestError as error:
+            raise self._refused(error) from None
+        single = open_ is not self._open_batch
+        return replies.of_verdict(await self._pipeline.ingest(envelope, receipt, partial(_originals, body, single)))
+
+    async def _validate(self, ask: _Ask) -> Reply:
+        if ask.method != "POST":
+            raise MethodNotAllowed(f"This path takes POST, not {ask.method}.")
+        source = self._source(ask)
+        _, parsed, source = self._parse(await self._read(ask), source)
+        self._check_origin(ask, source)
+        envelope = self._open_batch(parsed)
+        receipt = self._receipt(ask, source)
+        self._spend(receipt, len(envelope.items))
+        prepared = self._pipeline.prepare(envelope, receipt, lambda: None)
+        return replies.of_verdict(Verdict(len(envelope.items) - len(prepared.errors), prepared.errors, prepared.warnings))
+
+    def _open_batch(self, parsed: object) -> Envelope:
+        return open_batch(parsed, max_events=self._settings.max_batch_events)
+
+    def _refused(self, error: RequestError) -> RequestError:
+        self._counters.requests_refused[error.code] += 1
+        return error
+
+    def _source(self, ask: _Ask) -> Source | None:
+        """The source named in the headers or the query, None if the body has to say."""
+        key = key_of_headers(ask.headers)
+        if key is None and ask.scope["query_string"]:
+            key = next(iter(parse_qs(ask.scope["query_string"].decode("latin-1"), max_num_fields=20).get("writeKey", ())), None)
+        return None if key is None else self._known(key)
+
+    def _known(self, key: str | None) -> Source:
+        source = None if key is None else self._ring.find(key)
+        if source is None:
+            raise UnknownKey(
+                "No write key came with the request."
+                if key is None
+                else "No source has this write key. `tropa keys` lists the sources."
+            )
+        return source
+
+    async def _read(self, ask: _Ask) -> bytes:
+        """The body as sent, at most ``max_body_bytes`` of it."""
+        limit = self._settings.max_body_bytes
+        length = ask.headers.get(b"content-length", b"0")
+        if length.isdigit() and int(length) > limit:
+            raise PayloadTooLarge(f"The body has {int(length)} bytes; at most {limit} are taken.")
+        message = await ask.receive()
+        if not message.get("more_body") and message["type"] == "http.request":
+            return message["body"]  # type: ignore[no-any-return]
+        parts, size = [], 0
+        while message["type"] == "http.request":
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            if size > limit:
+                raise PayloadTooLarge(f"The body is larger than {limit} bytes.")
+            if not message.get("more_body"):
+                return b"".join(parts)
+            message = await ask.receive()
+        raise _Gone
+
+    def _parse(self, raw: bytes, source: Source | None) -> tuple[bytes, object, Source]:
+        body = inflate(raw, max_bytes=self._settings.max_body_bytes)
+        parsed = parse(body, limits=self._limits)
+        return body, parsed, source or self._known(key_of_body(parsed))
+
+    @staticmethod
+    def _check_origin(ask: _Ask, source: Source) -> None:
+        origin = ask.headers.get(b"origin")
+        if origin is not None and not origin_allowed(origin, source.options.allowed_origins):
+            raise Forbidden(f"Source {source.name!r} does not take events from this origin. Add it to its allowed_origins.")
+
+    def _receipt(self, ask: _Ask, source: Source) -> Receipt:
+        headers = ask.headers
+        client = ask.scope["client"]
+        peer = client[0] if client else None
+        forwarded = [value for name, value in ask.scope["headers"] if name == b"x-forwarded-for"] if self._trusted else ()
+        retried = _RETRY_MARKERS[0] in headers or _RETRY_MARKERS[1] in headers
+        if retried:
+            self._counters.retries += 1
+        agent = headers.get(b"user-agent")
+        return Receipt(
+            source=source,
+            received_at=time.time_ns() // 1_000,
+            address=client_address(peer, forwarded, self._trusted),
+            user_agent=None if agent is None else agent.decode("latin-1"),
+            hints={name.decode(): headers[name].decode("latin-1") for name in _HINTS if name in headers}
+            if _HINTS[0] in headers
+            else {},
+            retried=retried and any(headers.get(marker, b"0").strip() not in {b"", b"0"} for marker in _RETRY_MARKERS),
+            opted_out=headers.get(b"sec-gpc") == b"1",
+        )
+
+    def _spend(self, receipt: Receipt, events: int) -> None:
+        wait = self._rates.take(receipt.source, receipt.address, events)
+        if wait is not None:
+            raise RateLimited("More events than this key or network may send. Wait, then send again.", retry_after_seconds=wait)
+
+    # -- the rest of the contract
+
+    async def _swallow(self, ask: _Ask) -> Reply:
+        """A browser SDK's own metrics: read, answered, forgotten."""
+        await self._read(ask)
+        return replies.of_document({"success": True})
+
+    async def pixel(self, type_: str, ask: _Ask) -> Reply:
+        """The GIF and 200 whatever happened; what happened is in the counters."""
+        try:
+            body = pixel.decode(ask.scope["query_string"])
+            parsed = parse(body, limits=self._limits)
+            source = self._source(ask) or self._known(key_of_body(parsed))
+            receipt = self._receipt(ask, source)
+            envelope = open_single(parsed, type_=type_)
+            self._spend(receipt, 1)
+            await self._pipeline.ingest(envelope, receipt, lambda: [body])
+        except RequestError as error:
+            self._refused(error)
+        return Reply(
+            200,
+            pixel.GIF,
+            [
+                (b"content-type", b"image/gif"),
+                (b"content-length", b"%d" % len(pixel.GIF)),
+                (b"cache-control", b"no-store"),
+            ],
+        )
+
+    async def settings_document(self, write_key: str, flavour: str, ask: _Ask) -> Reply:
+        """What Segment's and RudderStack's browser SDKs ask for before their first event."""
+        self._known(write_key)
+        host = ask.headers.get(b"host", b"localhost").decode("latin-1")
+        return replies.of_document(settings_stub.DOCUMENTS[flavour](write_key, host))
+
+
+def _odd_route(endpoint: Endpoint, scope: Scope) -> tuple[str, Handler] | None:
+    """The paths with a part that varies."""
+    if scope["type"] != "http":
+        return None
+    steps = scope["path"].strip("/").split("/")
+    if len(steps) == 3 and steps[:2] == ["v1", "pixel"] and _LETTERS.get(steps[2], steps[2]) in TYPES:
+        return "pixel", partial(endpoint.pixel, _LETTERS.get(steps[2], steps[2]))
+    if len(steps) == 4 and steps[:2] == ["v1", "projects"] and steps[3] == "settings":
+        return "settings", partial(endpoint.settings_document, steps[2], "segment")
+    if steps == ["sourceConfig"]:
+        asked = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=20)
+        key = next(iter(asked.get("writeKey", ())), None) or key_of_headers(dict(scope["headers"])) or ""
+        return "settings", partial(endpoint.settings_document, key, "rudderstack")
+    return None
+
+
+def _open_single(type_: str, parsed: object) -> Envelope:
+    if isinstance(parsed, list):
+        raise MalformedBody("This path takes one event; a list of them goes to /v1/batch.", code="not_an_object")
+    return open_single(parsed, type_=type_)
+
+
+def _originals(body: bytes, single: bool) -> list[bytes] | None:
+    return [body] if single else originals(body)

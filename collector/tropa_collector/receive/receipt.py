@@ -1,0 +1,35 @@
+"""What is known of a request beside its body: who sent it, from where, when."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tropa_collector.receive.keys import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The facts of one receipt. A replay builds it again from what quarantine kept."""
+
+    source: Source
+    received_at: int  # UTC microseconds
+    address: str | None = None  # of the visitor; for a server key of the backend, which is not the visitor's
+    user_agent: str | None = None
+    hints: Mapping[str, str] = field(default_factory=dict)  # Sec-CH-UA* headers
+    retried: bool = False  # the request carried a retry marker: its sentAt may be stale
+    opted_out: bool = False  # Sec-GPC: 1
+    replay: bool = False
+
+    def facts(self, *, address: str | None) -> dict[str, Any]:
+        """What quarantine keeps of it; the address as settings allow it to be stored."""
+        return {
+            "received_at": self.received_at,
+            "source": self.source.name,
+            "address": address,
+            "user_agent": self.user_agent,
+            "hints": dict(self.hints),
+            "retried": self.retried,
+            "opted_out": self.opted_out,
+        }

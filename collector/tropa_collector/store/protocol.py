@@ -1,0 +1,160 @@
+"""The seam between the stages and a store: what goes in, what comes back, and who may ask.
+
+``EventLog`` is the writing side: a submission is on disk when ``commit`` returns. ``EventReader`` is the reading side of
+the admin API. A store implements both; ``memory.py`` is the shipped twin for tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, NamedTuple, Protocol
+
+import orjson
+
+from tropa_collector.errors import Unavailable
+from tropa_collector.events.timestamps import to_iso
+
+
+class Trust(IntEnum):
+    """Who vouches for what an event says (identity.md, Trust). A browser key is public: what it says is a claim."""
+
+    CLAIMED = 0
+    SIGNED = 1
+    SERVER = 2
+
+
+class Outcome(IntEnum):
+    """What became of one record of a submission."""
+
+    STORED = 0
+    DUPLICATE = 1
+    QUARANTINED = 2  # the store itself refused it; its neighbours are stored
+
+
+class Record(NamedTuple):
+    """A good event on its way to the store. Times are UTC microseconds since the epoch."""
+
+    source: str
+    trust: int
+    type: str
+    name: str  # event name of a track, name of a page or screen, else ""
+    message_id: str
+    received_at: int
+    original_at: int  # the sender's own time; 0 when it gave none
+    timestamp: int  # original time corrected for the sender's clock
+    body: str  # JSON: the event as sent, with "enriched" beside its own fields
+
+
+class Quarantined(NamedTuple):
+    """A bad event with the reason, its original bytes, and what a replay needs to know of its receipt."""
+
+    source: str
+    received_at: int
+    type: str
+    name: str
+    code: str
+    path: str
+    message: str
+    message_id: str
+    original: bytes
+    receipt: str  # JSON of receive.receipt.Receipt without the event itself
+
+
+class Submission(NamedTuple):
+    """One request's events: they are committed together or not at all. ``released`` leave quarantine in that commit."""
+
+    records: Sequence[Record] = ()
+    quarantined: Sequence[Quarantined] = ()
+    released: Sequence[int] = ()
+
+    @property
+    def events(self) -> int:
+        return len(self.records) + len(self.quarantined)
+
+
+@dataclass(frozen=True, slots=True)
+class EventQuery:
+    """Newest first. ``before`` continues a page; ``since`` is UTC microseconds of receipt."""
+
+    message_id: str | None = None
+    type: str | None = None
+    name: str | None = None
+    source: str | None = None
+    since: int | None = None
+    before: str | None = None
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of a list: rows as the API shows them, and the next page's ``before`` (None: this was the last)."""
+
+    rows: list[dict[str, Any]]
+    next: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoreState:
+    """Can it commit, and if not, why not. ``code`` is stable, ``message`` is for the operator."""
+
+    ready: bool
+    code: str = ""
+    message: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class EventLog(Protocol):
+    """The writing side."""
+
+    @property
+    def state(self) -> StoreState:
+        """Whether a commit made now would be accepted."""
+        ...
+
+    def refusal(self) -> Unavailable | None:
+        """Why a commit made now would be refused, or None: asked before a body is read."""
+        ...
+
+    def gauges(self) -> dict[str, float]:
+        """Figures for ``/metrics``."""
+        ...
+
+    async def commit(self, submission: Submission) -> Sequence[int]:
+        """Put a submission on disk, synced, and say the ``Outcome`` of each of its records in order.
+
+        Raises:
+            Unavailable: the queue is full, the store is down or the disk is full. Nothing was acknowledged; a retry is safe.
+        """
+        ...
+
+
+class EventReader(Protocol):
+    """The reading side: a snapshot a call, never in the writer's way."""
+
+    async def events(self, query: EventQuery) -> Page: ...
+
+    async def quarantine(
+        self, *, code: str | None = None, ids: Sequence[int] = (), before: str | None = None, limit: int = 100
+    ) -> Page: ...
+
+    async def totals(self) -> dict[str, Any]:
+        """Rows stored, rows quarantined, quarantine_dropped, bytes on disk, and minute roll-ups of the last hour."""
+        ...
+
+
+_TRUST = ("claimed", "signed", "server")
+
+
+def stored_event(row: Sequence[Any]) -> dict[str, Any]:
+    """A row as the API and every destination show it: the sender's event with the collector's additions beside it."""
+    _, received_at, timestamp, original_at, source, trust, body = row
+    event: dict[str, Any] = orjson.loads(body)
+    event["originalTimestamp"] = to_iso(original_at) if original_at else None
+    event["timestamp"] = to_iso(timestamp)
+    event["received_at"] = to_iso(received_at)
+    event["contact_id"] = None
+    event["source"] = source
+    event["trust"] = _TRUST[trust]
+    return event

@@ -1,0 +1,69 @@
+-- Times are UTC microseconds since the epoch. Nothing here is indexed by a random value on the hot path.
+
+-- The log. Ids are the order of commit; a body is the event as sent plus "enriched".
+CREATE TABLE events (
+  id          INTEGER PRIMARY KEY,
+  source      TEXT NOT NULL,
+  trust       INTEGER NOT NULL,          -- 0 claimed, 1 signed, 2 server
+  type        TEXT NOT NULL,
+  name        TEXT NOT NULL,
+  message_id  TEXT NOT NULL,
+  received_at INTEGER NOT NULL,
+  original_at INTEGER NOT NULL,          -- 0: the sender gave no time
+  timestamp   INTEGER NOT NULL,          -- original time corrected for the sender's clock
+  body        TEXT NOT NULL
+);
+CREATE INDEX events_received_at ON events(received_at);  -- grows at its right edge
+
+-- The next three follow the log at a distance of some thousand events: rows are added sorted, in slices.
+-- What lies behind index_runs.through_id is in them; the rest is in the writer's memory, and at start read from events.
+CREATE TABLE dedupe (
+  original_at INTEGER NOT NULL,
+  key         INTEGER NOT NULL,          -- 64 bits of BLAKE2b over source and message id
+  event_id    INTEGER NOT NULL,
+  PRIMARY KEY (original_at, key)
+) WITHOUT ROWID;
+
+CREATE TABLE message_ids (
+  run         INTEGER NOT NULL,
+  key         INTEGER NOT NULL,          -- 64 bits of BLAKE2b over the message id
+  event_id    INTEGER NOT NULL,
+  PRIMARY KEY (run, key, event_id)
+) WITHOUT ROWID;
+
+CREATE TABLE index_runs (
+  run         INTEGER PRIMARY KEY,
+  through_id  INTEGER NOT NULL
+);
+
+CREATE TABLE quarantine (
+  id          INTEGER PRIMARY KEY AUTOINCREMENT,
+  received_at INTEGER NOT NULL,
+  source      TEXT NOT NULL,
+  code        TEXT NOT NULL,
+  path        TEXT NOT NULL,
+  message     TEXT NOT NULL,
+  message_id  TEXT NOT NULL,
+  type        TEXT NOT NULL,
+  name        TEXT NOT NULL,
+  original    BLOB NOT NULL,
+  receipt     TEXT NOT NULL
+);
+
+-- Minute roll-ups for overviews. The names of one minute are bounded; the rest is counted as "(other)".
+CREATE TABLE rollups (
+  minute      INTEGER NOT NULL,          -- minutes since the epoch, of receipt
+  source      TEXT NOT NULL,
+  type        TEXT NOT NULL,
+  name        TEXT NOT NULL,
+  outcome     INTEGER NOT NULL,          -- 0 stored, 1 duplicate, 2 quarantined
+  count       INTEGER NOT NULL,
+  PRIMARY KEY (minute, source, type, name, outcome)
+) WITHOUT ROWID;
+
+-- Figures that must outlive a process: quarantine_dropped, quarantine_bytes, events_purged.
+CREATE TABLE counters (
+  name        TEXT PRIMARY KEY,
+  value       INTEGER NOT NULL
+) WITHOUT ROWID;
+INSERT INTO counters VALUES ('quarantine_dropped', 0), ('quarantine_released', 0), ('quarantine_bytes', 0), ('events_purged', 0), ('probe', 0);

@@ -1,0 +1,191 @@
+"""The read-only side: aiosqlite connections that open the file ``mode=ro`` and never write or checkpoint."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+import orjson
+
+from tropa_collector.errors import StoreError
+from tropa_collector.events.timestamps import to_iso
+from tropa_collector.store.protocol import EventQuery, Page, stored_event
+from tropa_collector.store.sqlite.trailing import hash64
+from tropa_collector.store.sqlite.writer import FILE_NAME
+
+CONNECTIONS = 2
+_COLUMNS = "id, received_at, timestamp, original_at, source, trust, body"
+_OUTCOMES = ("stored", "duplicate", "quarantined")
+
+
+class SqliteReader:
+    """``EventReader`` over the embedded store's file."""
+
+    def __init__(self, directory: Path) -> None:
+        self._file = directory / FILE_NAME
+        self._idle: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
+        self._open: list[aiosqlite.Connection] = []
+
+    async def start(self) -> None:
+        """Open the connections.
+
+        Raises:
+            StoreError: there is no store in the directory.
+        """
+        if not self._file.is_file():
+            raise StoreError(f"There is no store in {self._file.parent}. `tropa serve --data {self._file.parent}` makes one.")
+        for _ in range(CONNECTIONS):
+            connection = await aiosqlite.connect(f"{self._file.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+            await connection.execute("PRAGMA cache_size = -8000")
+            self._open.append(connection)
+            self._idle.put_nowait(connection)
+
+    async def stop(self) -> None:
+        for connection in self._open:
+            await connection.close()
+
+    @asynccontextmanager
+    async def _snapshot(self) -> AsyncIterator[aiosqlite.Connection]:
+        """One connection inside one read transaction: a page and its total agree."""
+        connection = await self._idle.get()
+        try:
+            await connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                await connection.execute("ROLLBACK")
+        finally:
+            self._idle.put_nowait(connection)
+
+    async def events(self, query: EventQuery) -> Page:
+        async with self._snapshot() as connection:
+            if query.message_id is not None:
+                return await _events_by_message_id(connection, query)
+            return await _events_by_time(connection, query)
+
+    async def quarantine(
+        self, *, code: str | None = None, ids: Sequence[int] = (), before: str | None = None, limit: int = 100
+    ) -> Page:
+        where, values = ["1"], list[Any]()
+        if code is not None:
+            where.append("code = ?")
+            values.append(code)
+        if ids:
+            where.append(f"id IN ({','.join('?' * len(ids))})")
+            values.extend(ids)
+        if before is not None:
+            where.append("id < ?")
+            values.append(_cursor(before)[0])
+        async with self._snapshot() as connection:
+            rows = await connection.execute_fetchall(
+                "SELECT id, received_at, source, code, path, message, message_id, type, name, original, receipt FROM quarantine"
+                f" WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?",
+                [*values, limit + 1],
+            )
+        rows = list(rows)
+        return Page([_quarantined(row) for row in rows[:limit]], str(rows[limit - 1][0]) if len(rows) > limit else None)
+
+    async def totals(self) -> dict[str, Any]:
+        async with self._snapshot() as connection:
+            counters = dict(await _all(connection, "SELECT name, value FROM counters"))
+            # Ids are dense until retention deletes from the left: no count over the table.
+            ((newest, oldest),) = await _all(connection, "SELECT coalesce(max(id), 0), coalesce(min(id), 1) FROM events")
+            ((quarantined,),) = await _all(connection, "SELECT count(*) FROM quarantine")
+            ((pages,),) = await _all(connection, "PRAGMA page_count")
+            minutes = await _all(
+                connection,
+                "SELECT minute, source, outcome, sum(count) FROM rollups WHERE minute > (SELECT max(minute) - 60 FROM rollups)"
+                " GROUP BY minute, source, outcome",
+            )
+            names = await _all(
+                connection,
+                "SELECT type, name, sum(count) AS n FROM rollups WHERE outcome = 0 AND minute > (SELECT max(minute) - 60 FROM rollups)"
+                " GROUP BY type, name ORDER BY n DESC LIMIT 20",
+            )
+        return {
+            "events_stored": newest - oldest + 1 if newest else 0,
+            "events_purged": counters["events_purged"],
+            "quarantined": quarantined,
+            "quarantine_dropped": counters["quarantine_dropped"],
+            "quarantine_released": counters["quarantine_released"],
+            "quarantine_bytes": counters["quarantine_bytes"],
+            "store_bytes": pages * 4096,
+            "minutes": [
+                {"minute": to_iso(minute * 60_000_000), "source": source, "outcome": _OUTCOMES[outcome], "count": count}
+                for minute, source, outcome, count in minutes
+            ],
+            "top_events": [{"type": type_, "event": name, "count": count} for type_, name, count in names],
+        }
+
+
+async def _all(connection: aiosqlite.Connection, sql: str, values: Sequence[Any] = ()) -> list[Any]:
+    return list(await connection.execute_fetchall(sql, values))
+
+
+async def _events_by_time(connection: aiosqlite.Connection, query: EventQuery) -> Page:
+    where, values = ["1"], list[Any]()
+    for column, value in (("type", query.type), ("name", query.name), ("source", query.source)):
+        if value is not None:
+            where.append(f"{column} = ?")
+            values.append(value)
+    if query.since is not None:
+        where.append("received_at >= ?")
+        values.append(query.since)
+    if query.before is not None:
+        where.append("(received_at, id) < (?, ?)")
+        values.extend(_cursor(query.before))
+    rows = await _all(
+        connection,
+        f"SELECT {_COLUMNS} FROM events WHERE {' AND '.join(where)} ORDER BY received_at DESC, id DESC LIMIT ?",  # noqa: S608 - only marks
+        [*values, query.limit + 1],
+    )
+    more = len(rows) > query.limit
+    return Page(
+        [stored_event(row) for row in rows[: query.limit]],
+        f"{rows[query.limit - 1][1]}-{rows[query.limit - 1][0]}" if more else None,
+    )
+
+
+async def _events_by_message_id(connection: aiosqlite.Connection, query: EventQuery) -> Page:
+    """Look into every run of the index and, behind it, into the log's tail."""
+    rows = await _all(
+        connection,
+        f"SELECT {_COLUMNS} FROM events WHERE id IN (SELECT m.event_id FROM index_runs AS r CROSS JOIN message_ids AS m"  # noqa: S608 - constants
+        " WHERE m.run = r.run AND m.key = ?1) AND message_id = ?2"
+        f" UNION SELECT {_COLUMNS} FROM events WHERE id > (SELECT coalesce(max(through_id), 0) FROM index_runs) AND message_id = ?2"
+        " ORDER BY received_at DESC, id DESC LIMIT ?3",
+        (hash64(query.message_id or ""), query.message_id, query.limit),
+    )
+    return Page([stored_event(row) for row in rows])
+
+
+def _quarantined(row: Sequence[Any]) -> dict[str, Any]:
+    keys = (
+        "id",
+        "received_at",
+        "source",
+        "code",
+        "path",
+        "message",
+        "messageId",
+        "type",
+        "event",
+        "original",
+        "receipt",
+    )
+    entry = dict(zip(keys, row, strict=True))
+    entry["received_at"] = to_iso(entry["received_at"])
+    entry["original"] = entry["original"].decode("utf-8", "replace")
+    entry["receipt"] = orjson.loads(entry["receipt"])
+    return entry
+
+
+def _cursor(before: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in before.split("-"))
+    except ValueError:
+        raise ValueError("`before` must be the `next` of an earlier page") from None

@@ -1,0 +1,224 @@
+"""What one group commit does: everything that was waiting, in one transaction.
+
+``Transaction.commit`` is all or nothing. A row that SQLite itself refuses (it should not exist after validation, but a
+poisoned row must not block its neighbours) is found by bisecting and put into quarantine.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import Any, Final
+
+from tropa_collector.store.protocol import Outcome, Quarantined, Record, Submission
+from tropa_collector.store.sqlite.trailing import Entry, Trailing, hash64
+
+NAMES_A_MINUTE = 400  # roll-up rows of one minute; further names are counted as "(other)"
+_CHUNKS = (256, 64, 16, 4, 1)  # rows of one statement: few texts, all of them in the statement cache
+_POISON = (
+    sqlite3.DataError,
+    sqlite3.ProgrammingError,
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+    OverflowError,
+    UnicodeError,
+)
+
+_COLUMNS = 1 + len(Record._fields)
+_INSERT = {rows: "INSERT INTO events VALUES " + ",".join(["(" + ",".join("?" * _COLUMNS) + ")"] * rows) for rows in _CHUNKS}
+_TYPE, _NAME = itemgetter(2), itemgetter(3)
+_NOTHING: Final[dict[int, None]] = {}
+
+Rollup = tuple[int, str, str, str, int]
+
+
+@dataclass(slots=True)
+class _Work:
+    """What a transaction is about to write; memory follows only after the commit."""
+
+    values: list[Any] = field(default_factory=list)  # of the events, row after row
+    entries: list[Entry] = field(default_factory=list)
+    quarantined: list[Quarantined] = field(default_factory=list)
+    released: list[int] = field(default_factory=list)
+    rollups: Counter[Rollup] = field(default_factory=Counter)
+
+
+class Transaction:
+    """Group commits on the one writing connection."""
+
+    def __init__(self, connection: sqlite3.Connection, *, dedupe: bool = True) -> None:
+        self._connection = connection
+        self._dedupe = dedupe
+        self.trailing = Trailing(connection)
+        (self._last_id,) = connection.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()
+        self._minute = 0
+        self._names: set[Rollup] = set()
+
+    def commit(self, submissions: Sequence[Submission]) -> list[bytes]:
+        """Commit submissions together; for each, one ``Outcome`` a record.
+
+        Raises:
+            sqlite3.Error: nothing was committed (disk full, I/O error): the caller answers 503.
+        """
+        try:
+            return self._commit(submissions)
+        except _POISON as error:
+            return self._isolate(submissions, error)
+
+    def _commit(self, submissions: Sequence[Submission]) -> list[bytes]:
+        work = _Work()
+        outcomes = self._sort_out(submissions, work)
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            self._insert_events(work.values)
+            self._insert_quarantined(work.quarantined)
+            self._release(work.released)
+            self._upsert_rollups(work.rollups)
+            self.trailing.write_slice(len(work.entries))
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        self._last_id += len(work.entries)
+        self.trailing.committed()
+        self.trailing.extend(work.entries)
+        return outcomes
+
+    def _isolate(self, submissions: Sequence[Submission], error: Exception) -> list[bytes]:
+        if len(submissions) > 1:
+            middle = len(submissions) // 2
+            return self.commit(submissions[:middle]) + self.commit(submissions[middle:])
+        (submission,) = submissions
+        records = submission.records
+        if len(records) > 1:
+            middle = len(records) // 2
+            first = self.commit([submission._replace(records=records[:middle])])
+            second = self.commit([Submission(records[middle:])])
+            return [first[0] + second[0]]
+        if not records:
+            raise error
+        self._commit([Submission((), [*submission.quarantined, _refused(records[0], error)], submission.released)])
+        return [bytes([Outcome.QUARANTINED])]
+
+    def _sort_out(self, submissions: Sequence[Submission], work: _Work) -> list[bytes]:
+        """Decide stored or duplicate for every record, number the new ones, count everything."""
+        keyed = [[hash64(record[4]) for record in submission.records] for submission in submissions]
+        known = self._known(submissions, keyed)
+        fresh: set[int] = set()
+        outcomes = []
+        for submission, message_keys in zip(submissions, keyed, strict=True):
+            flags = self._number(submission, message_keys, known, fresh, work)
+            outcomes.append(flags)
+            _count_outcomes(submission, flags, work.rollups)
+            work.quarantined.extend(submission.quarantined)
+            work.released.extend(submission.released)
+        return outcomes
+
+    def _known(self, submissions: Sequence[Submission], keyed: list[list[int]]) -> set[tuple[int, int]]:
+        """Of the records that are not younger than the index, those that it holds."""
+        if not self._dedupe:
+            return set()
+        trailing, wanted = self.trailing, list[tuple[int, int]]()
+        newest, seen = trailing.newest_indexed, trailing.seen
+        for submission, message_keys in zip(submissions, keyed, strict=True):
+            for record, message_key in zip(submission.records, message_keys, strict=True):
+                if record[6] <= newest:
+                    key = message_key ^ trailing.salt(record[0])
+                    if key not in seen:
+                        wanted.append((record[6], key))
+        return trailing.lookup(wanted) if wanted else set()
+
+    def _number(
+        self, submission: Submission, message_keys: list[int], known: set[tuple[int, int]], fresh: set[int], work: _Work
+    ) -> bytes:
+        records = submission.records
+        flags = bytearray(len(records))
+        if not records:
+            return bytes(flags)
+        salt = self.trailing.salt(records[0][0])  # a submission is one request, of one source
+        seen = self.trailing.seen if self._dedupe else _NOTHING
+        next_id = self._last_id + len(work.entries) + 1
+        for position, (record, message_key) in enumerate(zip(records, message_keys, strict=True)):
+            key, original_at = message_key ^ salt, record[6]
+            if key in seen or (self._dedupe and key in fresh) or (known and (original_at, key) in known):
+                flags[position] = Outcome.DUPLICATE
+                continue
+            fresh.add(key)
+            work.values.append(next_id)
+            work.values += record
+            work.entries.append((original_at, key, message_key, next_id))
+            next_id += 1
+        return bytes(flags)
+
+    def _insert_events(self, values: list[Any]) -> None:
+        """One statement a chunk: the columns are a record's, in its order, behind the id."""
+        start = 0
+        for rows in _CHUNKS:
+            step = rows * _COLUMNS
+            while len(values) - start >= step:
+                self._connection.execute(_INSERT[rows], values[start : start + step])
+                start += step
+
+    def _insert_quarantined(self, quarantined: list[Quarantined]) -> None:
+        if not quarantined:
+            return
+        self._connection.executemany(
+            "INSERT INTO quarantine (source, received_at, type, name, code, path, message, message_id, original, receipt)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            quarantined,
+        )
+        self._count("quarantine_bytes", sum(len(bad[8]) + len(bad[9]) for bad in quarantined))
+
+    def _release(self, ids: list[int]) -> None:
+        for quarantine_id in ids:
+            row = self._connection.execute(
+                "DELETE FROM quarantine WHERE id = ? RETURNING length(original) + length(CAST(receipt AS BLOB))",
+                (quarantine_id,),
+            ).fetchone()
+            if row is not None:
+                self._count("quarantine_bytes", -row[0])
+                self._count("quarantine_released", 1)
+
+    def _count(self, name: str, by: int) -> None:
+        self._connection.execute("UPDATE counters SET value = value + ? WHERE name = ?", (by, name))
+
+    def _upsert_rollups(self, rollups: Counter[Rollup]) -> None:
+        """A minute holds a bounded number of names: a stranger's invented names must not grow the table."""
+        minute = max((row[0] for row in rollups), default=0)
+        if minute > self._minute:
+            self._minute = minute
+            self._names = set()
+        bounded: Counter[Rollup] = Counter()
+        for row, count in rollups.items():
+            if row in self._names or len(self._names) < NAMES_A_MINUTE:
+                self._names.add(row)
+                bounded[row] += count
+            else:
+                bounded[row[0], row[1], row[2], "(other)", row[4]] += count
+        self._connection.executemany(
+            "INSERT INTO rollups VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count",
+            [(*row, count) for row, count in sorted(bounded.items())],
+        )
+
+
+def _count_outcomes(submission: Submission, flags: bytes, rollups: Counter[Rollup]) -> None:
+    records = submission.records
+    if records:
+        minute, source = records[0][5] // 60_000_000, records[0][0]
+        for (type_, name, outcome), count in Counter(zip(map(_TYPE, records), map(_NAME, records), flags, strict=True)).items():
+            rollups[minute, source, type_, name, outcome] += count
+    for bad in submission.quarantined:
+        rollups[bad[1] // 60_000_000, bad[0], bad[2], bad[3], Outcome.QUARANTINED] += 1
+
+
+def _refused(record: Record, error: Exception) -> Quarantined:
+    source, _, type_, name, message_id, received_at, _, _, body = record
+    return Quarantined(
+        source, received_at, type_, name, "store_refused", "$", f"The store could not hold this event: {error}", message_id,
+        body.encode("utf-8", "replace"), "{}",
+    )  # fmt: skip

@@ -1,0 +1,208 @@
+"""The writer process: the one connection that writes to the store and checkpoints it.
+
+    python -m tropa_collector.store.sqlite.writer DIRECTORY SOCKET_FD OPTIONS_JSON
+
+Started and supervised by ``client.SqliteLog``. Whatever is waiting on the socket is committed together, then every waiting
+submission is answered. It ends when the socket closes, after committing what it has received. An I/O error ends it too:
+the file is opened anew, with SQLite's own recovery, by the process that follows.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import sqlite3
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tropa_collector.errors import StoreError
+from tropa_collector.store.protocol import Submission
+from tropa_collector.store.sqlite.frames import Frames, encode
+from tropa_collector.store.sqlite.migrate import migrate
+from tropa_collector.store.sqlite.retention import Retention
+from tropa_collector.store.sqlite.transaction import Transaction
+
+FILE_NAME = "tropa.sqlite3"
+LOCK_SECONDS = 5.0  # a predecessor may still be committing what it received
+CHECKPOINT_BYTES = 8_000_000  # of event bodies; twice that and a little in the log
+IDLE_SECONDS = 1.0
+_RECEIVE_BYTES = 1 << 20
+_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM)
+
+
+@dataclass(frozen=True, slots=True)
+class WriterOptions:
+    """What the writer needs to know of the settings."""
+
+    retention_days: int = 0
+    quarantine_days: int = 30
+    quarantine_bytes: int = 256_000_000
+    dedupe_days: int = 30
+    synchronous: str = "FULL"
+    dedupe: bool = True
+
+
+def connect(path: Path, *, synchronous: str) -> sqlite3.Connection:
+    """The writing connection. Checkpoints are run by hand, after the answers are out."""
+    connection = sqlite3.connect(path, isolation_level=None, cached_statements=64)
+    connection.execute("PRAGMA page_size = 4096")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute(f"PRAGMA synchronous = {synchronous}")
+    connection.execute("PRAGMA wal_autocheckpoint = 0")
+    connection.execute("PRAGMA cache_size = -32000")
+    connection.execute("PRAGMA journal_size_limit = 67108864")
+    return connection
+
+
+class Writer:
+    """Reads frames, commits, answers; in between it checkpoints and purges."""
+
+    def __init__(self, connection: sqlite3.Connection, channel: socket.socket, options: WriterOptions) -> None:
+        self._connection = connection
+        self._channel = channel
+        self._frames = Frames()
+        self._transaction = Transaction(connection, dedupe=options.dedupe)
+        self._retention = Retention(connection, options)
+        self._since_checkpoint = 0
+        self._healthy = True
+
+    def run(self) -> None:
+        """Until the other end closes."""
+        open_ = True
+        while open_:
+            submissions, open_ = self._receive()
+            if submissions:
+                self._commit(submissions)
+            elif open_:
+                self._idle()
+        self._checkpoint()
+
+    def _receive(self) -> tuple[list[tuple[int, Submission]], bool]:
+        """Wait for something, then take all that is there; the second value says whether more may come."""
+        taken: list[tuple[int, Submission]] = []
+        timeout = IDLE_SECONDS
+        while select.select([self._channel], [], [], timeout)[0]:
+            data = self._channel.recv(_RECEIVE_BYTES)
+            if not data:
+                return taken, False
+            for message in self._frames.feed(data):
+                taken.extend(_submissions(message))
+            timeout = 0.0 if taken else IDLE_SECONDS
+        return taken, True
+
+    def _commit(self, numbered: list[tuple[int, Submission]]) -> None:
+        submissions = [submission for _, submission in numbered]
+        try:
+            outcomes = self._transaction.commit(submissions)
+        except sqlite3.Error as error:
+            code, message = _fault(error)
+            self._send(("nack", [number for number, _ in numbered], code, message))
+            self._healthy = False
+            if code != "disk_full":
+                raise  # a new process opens the file anew
+            return
+        self._send(("acks", [(number, flags) for (number, _), flags in zip(numbered, outcomes, strict=True)]))
+        self._recovered()
+        self._since_checkpoint += sum(len(record[8]) for submission in submissions for record in submission.records)
+        if self._since_checkpoint >= CHECKPOINT_BYTES:
+            self._checkpoint()
+            self._retention.step()
+
+    def _idle(self) -> None:
+        try:
+            if not self._healthy:
+                self._connection.execute("UPDATE counters SET value = value + 1 WHERE name = 'probe'")
+                self._recovered()
+            self._retention.step()
+        except sqlite3.Error as error:
+            if _fault(error)[0] != "disk_full":
+                raise
+
+    def _recovered(self) -> None:
+        if not self._healthy:
+            self._healthy = True
+            self._send(("state", True, "", ""))
+
+    def _checkpoint(self) -> None:
+        self._since_checkpoint = 0
+        try:
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        except sqlite3.Error as error:
+            if _fault(error)[0] != "disk_full":
+                raise
+
+    def _send(self, message: tuple[Any, ...]) -> None:
+        try:
+            self._channel.sendall(encode(message))
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # the collector is gone; what it sent is still committed
+
+
+def _submissions(message: tuple[Any, ...]) -> Iterator[tuple[int, Submission]]:
+    for number, records, quarantined, released in message:
+        yield number, Submission(records, quarantined, released)
+
+
+def _fault(error: sqlite3.Error) -> tuple[str, str]:
+    primary = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if primary in _FULL:
+        return "disk_full", "The disk of the data directory is full. Free some space: the collector goes on by itself."
+    return (
+        "store_error",
+        f"The store could not commit ({getattr(error, 'sqlite_errorname', type(error).__name__)}: {error}).",
+    )
+
+
+def lock(directory: Path) -> int:
+    """Hold the data directory; the kernel lets go of it when the process ends.
+
+    Raises:
+        StoreError: another process holds it.
+    """
+    descriptor = os.open(directory / "writer.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() > deadline:
+                raise StoreError(f"{directory} is in use by another collector. Stop it, or choose another --data.") from None
+            time.sleep(0.02)
+        else:
+            return descriptor
+
+
+def serve(directory: Path, channel: socket.socket, options: WriterOptions) -> None:
+    """Lock, migrate, say hello, write until the end."""
+    try:
+        lock(directory)
+        connection = connect(directory / FILE_NAME, synchronous=options.synchronous)
+        schema = migrate(connection)
+        writer = Writer(connection, channel, options)
+    except (StoreError, sqlite3.Error, OSError) as error:
+        channel.sendall(encode(("failed", str(error))))
+        raise SystemExit(1) from error
+    gc.freeze()
+    channel.sendall(encode(("hello", schema, sqlite3.sqlite_version)))
+    writer.run()
+    connection.close()
+
+
+def main() -> None:
+    directory, descriptor, options = sys.argv[1:]
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # the collector drains first and then closes the socket
+    serve(Path(directory), socket.socket(fileno=int(descriptor)), WriterOptions(**json.loads(options)))
+
+
+if __name__ == "__main__":
+    main()

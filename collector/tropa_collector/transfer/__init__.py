@@ -1,0 +1,1 @@
+"""transfer: data in and out beside the public listener: replay of quarantine, backup, import, export."""

@@ -1,0 +1,84 @@
+"""What a command does to the store: through the admin API while a collector holds the directory, by itself otherwise."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from typing import Any
+
+from tropa_collector.enrich.device import Devices
+from tropa_collector.enrich.place import Places
+from tropa_collector.errors import StoreError
+from tropa_collector.metrics import Counters
+from tropa_collector.pipeline import Pipeline
+from tropa_collector.receive.keys import credentials
+from tropa_collector.settings import Settings
+from tropa_collector.store.sqlite.client import SqliteLog
+from tropa_collector.store.sqlite.reader import SqliteReader
+from tropa_collector.transfer.replay import replay
+
+
+def is_served(settings: Settings) -> bool:
+    """Whether a collector holds the data directory now."""
+    try:
+        descriptor = os.open(settings.data / "writer.lock", os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def ask_admin(admin_url: str, token: str | None, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    """POST to the admin API of the collector that runs.
+
+    Raises:
+        StoreError: no token was given, or the collector refused.
+    """
+    if not token:
+        raise StoreError("A collector is using the data directory. Give its admin token: --token or TROPA_ADMIN_TOKEN.")
+    request = urllib.request.Request(  # noqa: S310 - the operator's own address
+        admin_url.rstrip("/") + path, json.dumps(body).encode(), {"Authorization": f"Bearer {token}"}, method="POST"
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=600) as response:  # noqa: S310
+            return dict(json.load(response))
+    except urllib.error.HTTPError as error:
+        raise StoreError(f"{admin_url} answered {error.code}: {error.read(500).decode('utf-8', 'replace')}") from None
+    except OSError as error:
+        raise StoreError(f"{admin_url} cannot be reached ({error}). Say where the admin listener is: --admin.") from None
+
+
+async def quarantined(settings: Settings, *, code: str | None, limit: int) -> list[dict[str, Any]]:
+    """The newest quarantined events."""
+    reader = SqliteReader(settings.data)
+    await reader.start()
+    try:
+        return (await reader.quarantine(code=code, limit=limit)).rows
+    finally:
+        await reader.stop()
+
+
+async def replay_offline(settings: Settings, *, code: str | None, ids: Sequence[int]) -> dict[str, int]:
+    """Open the store, replay, close it."""
+    log, reader = SqliteLog(settings), SqliteReader(settings.data)
+    await log.start()
+    try:
+        await reader.start()
+        devices, places = (
+            Devices(settings.enrich_cache_items),
+            Places(settings.geo_databases, settings.enrich_cache_items),
+        )
+        pipeline = Pipeline(settings, log, Counters(), devices, places)
+        return await replay(pipeline, reader, credentials(settings).ring, code=code, ids=ids)
+    finally:
+        await reader.stop()
+        await log.stop(seconds=settings.drain_seconds)

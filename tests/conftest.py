@@ -1,0 +1,46 @@
+"""Fixtures of the whole suite: a real collector on loopback, and the rule for missing parts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loadtests.collector_process import CollectorProcess
+
+StartCollector = Callable[..., CollectorProcess]
+
+
+def need(command: str, how: str) -> None:
+    """Skip on a laptop, with the reason, what needs a program that is not there; fail under CI."""
+    if shutil.which(command) is None:
+        message = f"{command} is missing: {how}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+
+
+@pytest.fixture
+def start_collector(tmp_path: Path) -> Iterator[StartCollector]:
+    """Start collectors with settings of their own; all are stopped at the end."""
+    started: list[CollectorProcess] = []
+
+    def start(name: str = "data", **settings: Any) -> CollectorProcess:
+        process = CollectorProcess(tmp_path / name, **settings).start()
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.__exit__()
+
+
+@pytest.fixture(scope="session")
+def shared_collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CollectorProcess]:
+    """One collector with default settings, for tests that look at their own events alone."""
+    with CollectorProcess(tmp_path_factory.mktemp("shared") / "data") as process:
+        yield process

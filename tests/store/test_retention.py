@@ -1,0 +1,59 @@
+"""Purging in small steps over a real SQLite file."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from tropa_collector.store.protocol import Quarantined, Record, Submission
+from tropa_collector.store.sqlite import trailing
+from tropa_collector.store.sqlite.migrate import migrate
+from tropa_collector.store.sqlite.retention import Retention
+from tropa_collector.store.sqlite.transaction import Transaction
+from tropa_collector.store.sqlite.writer import WriterOptions, connect
+
+DAY = 86_400_000_000
+
+
+def test_old_events_go_and_their_keys_stay_for_the_dedupe_days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trailing, "RUN_EVENTS", 10)
+    connection = connect(tmp_path / "store.sqlite3", synchronous="FULL")
+    migrate(connection)
+    now = time.time_ns() // 1_000
+    transaction = Transaction(connection)
+    ages = [400, 40, 20, 0]
+    for age in ages:
+        at = now - age * DAY
+        for number in range(10):
+            original_at = 0 if number == 9 else at
+            record = Record("web", 0, "track", "A", f"{age}-{number}", at, original_at, at, "{}")
+            transaction.commit([Submission([record])])
+    transaction.commit([Submission([Record("web", 0, "track", "A", "newest", now, now, now, "{}")])])
+    retention = Retention(connection, WriterOptions(retention_days=30, dedupe_days=90))
+    for _ in range(6):
+        retention.step()
+    assert connection.execute("SELECT count(*), min(received_at) >= ? FROM events", (now - 30 * DAY,)).fetchone() == (21, 1)
+    kept = connection.execute("SELECT count(*) FROM dedupe WHERE original_at BETWEEN 1 AND ?", (now - 30 * DAY,)).fetchone()
+    assert kept == (9,)  # the 40 days old; of the 400 days old none
+    assert connection.execute("SELECT value FROM counters WHERE name = 'events_purged'").fetchone() == (20,)
+    old = Record("web", 0, "track", "A", "40-3", now, now - 40 * DAY, now, "{}")
+    assert list(Transaction(connection).commit([Submission([old])])[0]) == [1]
+
+
+def test_quarantine_is_bounded_by_bytes_and_age_and_says_what_it_dropped(tmp_path: Path) -> None:
+    connection = connect(tmp_path / "store.sqlite3", synchronous="FULL")
+    migrate(connection)
+    now = time.time_ns() // 1_000
+
+    def bad(age: int) -> Quarantined:
+        return Quarantined("web", now - age * DAY, "track", "", "c", "$", "m", "", b"x" * 998, "{}")
+
+    Transaction(connection).commit([Submission((), [bad(31), bad(31), *[bad(1)] * 8])])
+    Retention(connection, WriterOptions(quarantine_days=30, quarantine_bytes=1_000_000)).step()
+    figures = dict(connection.execute("SELECT name, value FROM counters"))
+    assert (figures["quarantine_dropped"], figures["quarantine_bytes"]) == (2, 8_000)
+    Retention(connection, WriterOptions(quarantine_days=30, quarantine_bytes=3_000)).step()
+    figures = dict(connection.execute("SELECT name, value FROM counters"))
+    assert (figures["quarantine_dropped"], figures["quarantine_bytes"]) == (7, 3_000)
+    assert connection.execute("SELECT count(*) FROM quarantine").fetchone() == (3,)

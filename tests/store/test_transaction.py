@@ -1,0 +1,153 @@
+"""One group commit over a real SQLite file."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from pathlib import Path
+
+import pytest
+from tropa_collector.store.protocol import Outcome, Quarantined, Record, Submission
+from tropa_collector.store.sqlite import trailing
+from tropa_collector.store.sqlite.migrate import migrate
+from tropa_collector.store.sqlite.transaction import NAMES_A_MINUTE, Transaction
+from tropa_collector.store.sqlite.writer import connect
+
+NOW = 1_795_000_000_000_000
+
+
+def record(
+    number: int, *, source: str = "web", original_at: int | None = None, name: str = "Order Completed", body: str = "{}"
+) -> Record:
+    at = NOW + number if original_at is None else original_at
+    return Record(source, 0, "track", name, f"m-{number}", NOW, at, at, body)
+
+
+def bad(number: int) -> Quarantined:
+    return Quarantined("web", NOW, "track", "", "missing_field", "$.event", "why", f"m-{number}", b'{"type":"track"}', "{}")
+
+
+@pytest.fixture
+def connection(tmp_path: Path) -> sqlite3.Connection:
+    connection = connect(tmp_path / "store.sqlite3", synchronous="FULL")
+    migrate(connection)
+    return connection
+
+
+def stored(connection: sqlite3.Connection) -> list[str]:
+    return [row[0] for row in connection.execute("SELECT message_id FROM events ORDER BY id")]
+
+
+def test_the_writing_connection_syncs_every_commit(connection: sqlite3.Connection) -> None:
+    assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_events_are_stored_once_whether_repeated_in_a_request_a_group_or_later(connection: sqlite3.Connection) -> None:
+    transaction = Transaction(connection)
+    outcomes = transaction.commit([Submission([record(1), record(2), record(1)]), Submission([record(2), record(3)])])
+    assert [list(flags) for flags in outcomes] == [[0, 0, 1], [1, 0]]
+    assert [list(flags) for flags in transaction.commit([Submission([record(3), record(4)])])] == [[1, 0]]
+    assert stored(connection) == ["m-1", "m-2", "m-3", "m-4"]
+
+
+def test_the_same_message_id_of_another_source_is_another_event(connection: sqlite3.Connection) -> None:
+    transaction = Transaction(connection)
+    outcomes = transaction.commit([Submission([record(1)]), Submission([record(1, source="shop")])])
+    assert [list(flags) for flags in outcomes] == [[0], [0]]
+
+
+def test_a_retry_that_was_stamped_anew_is_caught_while_it_is_recent(connection: sqlite3.Connection) -> None:
+    transaction = Transaction(connection)
+    transaction.commit([Submission([record(1)])])
+    assert list(transaction.commit([Submission([record(1, original_at=NOW + 999)])])[0]) == [Outcome.DUPLICATE]
+
+
+def test_events_without_a_time_of_their_own_meet_their_retries(connection: sqlite3.Connection) -> None:
+    Transaction(connection).commit([Submission([record(1, original_at=0)])])
+    reopened = Transaction(connection)
+    assert list(reopened.commit([Submission([record(1, original_at=0), record(2, original_at=0)])])[0]) == [1, 0]
+
+
+def test_dedupe_holds_for_what_is_indexed_waiting_and_reopened(
+    connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trailing, "RUN_EVENTS", 50)
+    monkeypatch.setattr(trailing, "SLICE_EVENTS", 7)
+    monkeypatch.setattr(trailing, "SEEN_KEYS", 150)
+    dice = random.Random(1)
+    transaction = Transaction(connection)
+    times = {number: NOW + dice.randrange(-4_000_000, 4_000_000) for number in range(1_000)}
+    for start in range(0, 1_000, 10):
+        numbers = range(start, start + 10)
+        again = dice.sample(range(max(1, start)), k=min(5, start))
+        records = [record(number, original_at=times[number]) for number in [*numbers, *again]]
+        if start == 500:
+            transaction = Transaction(connection)
+        assert list(transaction.commit([Submission(records)])[0]) == [0] * 10 + [1] * len(again)
+    assert len(stored(connection)) == len(set(stored(connection))) == 1_000
+    indexed, through = connection.execute("SELECT count(*), (SELECT max(through_id) FROM index_runs) FROM dedupe").fetchone()
+    assert indexed >= through >= 900
+    assert connection.execute("SELECT count(DISTINCT key) FROM message_ids").fetchone()[0] == indexed
+
+
+def test_what_the_indexes_lack_after_a_crash_is_read_from_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trailing, "RUN_EVENTS", 20)
+    first = connect(tmp_path / "store.sqlite3", synchronous="FULL")
+    migrate(first)
+    Transaction(first).commit([Submission([record(number) for number in range(15)])])
+    second = connect(tmp_path / "store.sqlite3", synchronous="FULL")
+    again = Transaction(second)
+    assert set(again.commit([Submission([record(number) for number in range(15)])])[0]) == {Outcome.DUPLICATE}
+
+
+def test_a_failed_commit_leaves_nothing_behind_in_memory(connection: sqlite3.Connection) -> None:
+    transaction = Transaction(connection)
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+    large = record(1, body="x" * 50_000)
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        transaction.commit([Submission([record(2)], [bad(3)]), Submission([large])])
+    connection.execute("PRAGMA max_page_count = 1000000")
+    assert [list(flags) for flags in transaction.commit([Submission([record(2)]), Submission([large])])] == [[0], [0]]
+    assert stored(connection) == ["m-2", "m-1"]
+    assert connection.execute("SELECT count(*) FROM quarantine").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("position", [0, 1, 49, 99])
+def test_a_row_that_sqlite_refuses_is_isolated(connection: sqlite3.Connection, position: int) -> None:
+    records = [record(number) for number in range(100)]
+    records[position] = record(position, body="\ud800")
+    outcomes = Transaction(connection).commit([Submission([record(1_000)]), Submission(records), Submission([record(1_001)])])
+    assert [list(flags) for flags in outcomes] == [[0], [0] * position + [2] + [0] * (99 - position), [0]]
+    assert len(stored(connection)) == 101
+    assert connection.execute("SELECT code, message_id FROM quarantine").fetchall() == [("store_refused", f"m-{position}")]
+
+
+def test_quarantine_is_counted_and_released_in_the_commit_that_replays(connection: sqlite3.Connection) -> None:
+    transaction = Transaction(connection)
+    transaction.commit([Submission([record(1)], [bad(2), bad(3)])])
+    assert connection.execute("SELECT id FROM quarantine ORDER BY id").fetchall() == [(1,), (2,)]
+    transaction.commit([Submission([record(2)], (), [1])])
+    assert connection.execute("SELECT id FROM quarantine").fetchall() == [(2,)]
+    figures = dict(connection.execute("SELECT name, value FROM counters"))
+    assert figures["quarantine_bytes"] == len(b'{"type":"track"}') + 2
+    assert figures["quarantine_released"] == 1
+
+
+def test_rollups_count_every_outcome(connection: sqlite3.Connection) -> None:
+    transaction = Transaction(connection)
+    transaction.commit([Submission([record(1), record(2), record(1)], [bad(9)])])
+    transaction.commit([Submission([record(3)])])
+    rows = connection.execute("SELECT minute, source, name, outcome, count FROM rollups ORDER BY outcome").fetchall()
+    minute = NOW // 60_000_000
+    assert rows == [(minute, "web", "Order Completed", 0, 3), (minute, "web", "Order Completed", 1, 1), (minute, "web", "", 2, 1)]
+
+
+def test_invented_names_do_not_grow_the_rollups(connection: sqlite3.Connection) -> None:
+    transaction = Transaction(connection)
+    for start in range(0, 2_000, 100):
+        transaction.commit([Submission([record(number, name=f"name {number}") for number in range(start, start + 100)])])
+    count, total = connection.execute("SELECT count(*), sum(count) FROM rollups").fetchone()
+    assert total == 2_000
+    assert count <= NAMES_A_MINUTE + 1
