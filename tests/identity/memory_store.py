@@ -63,15 +63,16 @@ class MemoryStore:
 
     def snapshot(self, contacts: set[int]) -> Snapshot:
         members = {i for i, row in self.identifiers.items() if row.contact in contacts}
-        near = members | self._ends(members)
-        around = {self.identifiers[i].contact for i in near}
-        loaded = {i for i, row in self.identifiers.items() if row.contact in around} | near | self._ends(near)
+        whole = {self.identifiers[i].contact for i in members | self._ends(members)}
+        inside = {i for i, row in self.identifiers.items() if row.contact in whole}
+        loaded = inside | self._ends(inside)
         return Snapshot(
+            whole,
             [self.identifiers[i] for i in sorted(loaded)],
-            [edge for pair, edge in self.edges.items() if near & set(pair)],
+            [edge for pair, edge in self.edges.items() if inside & set(pair)],
             [self.contacts[c] for c in sorted({self.identifiers[i].contact for i in loaded})],
             [self.cores[c] for c in sorted({self.identifiers[i].core for i in loaded}) if c in self.cores],
-            [pair for pair in self.cannot_link if members & set(pair)],
+            [pair for pair in self.cannot_link if inside & set(pair)],
         )
 
     def everything(self) -> Snapshot:

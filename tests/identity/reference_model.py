@@ -69,6 +69,8 @@ class Model:
     # -- looking
 
     def cls(self, key: Key) -> int:
+        if key in self.nodes and self.nodes[key].no_merge:
+            return PASSIVE
         return self.policy.kinds[key[0]].strength
 
     def layer(self, proven: bool) -> list[Group]:
@@ -206,6 +208,9 @@ class Model:
     def attach(self, call: Call, anchor: Key, ident: Ident, proven: bool) -> None:
         if not self.nodes[anchor].normal:
             self.place(call, ident, proven)
+            return
+        if self.cls(anchor) >= DEVICE and self.policy.kinds[ident.key[0]].strength <= POINT and not ident.no_merge:
+            self.meet(call, anchor, self.place(call, ident, proven), ident.trust, proven)
             return
         group = self.home(anchor, proven)
         old = self.links.get(frozenset((anchor, ident.key)))
