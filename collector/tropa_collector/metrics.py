@@ -8,7 +8,8 @@ flight``. An event counts as received once its envelope was read; a request refu
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -74,7 +75,7 @@ class _Families:
             yield GaugeMetricFamily(f"tropa_store_{name}", f"The store's {name.replace('_', ' ')}", value=value)
 
 
-def _counter(name: str, text: str, labels: tuple[str, ...], values: dict[tuple[str, ...], int]) -> Metric:
+def _counter(name: str, text: str, labels: tuple[str, ...], values: Mapping[Any, int]) -> Metric:
     family = CounterMetricFamily(name, text, labels=labels)
     for label, value in values.items():
         family.add_metric(label, value)
@@ -84,5 +85,5 @@ def _counter(name: str, text: str, labels: tuple[str, ...], values: dict[tuple[s
 def exposition(counters: Counters, log: EventLog) -> bytes:
     """The ``/metrics`` document, in Prometheus' text format."""
     registry = CollectorRegistry()
-    registry.register(_Families(counters, log))  # type: ignore[arg-type] # what it needs is collect()
+    registry.register(_Families(counters, log))
     return generate_latest(registry)

@@ -107,7 +107,7 @@ class Pipeline:
         enrich = self._enrichment(receipt)
         for index, item in enumerate(envelope.items):
             event = check(item, envelope, source=source, limits=limits, max_event_bytes=max_bytes)
-            if type(event) is Invalid:
+            if isinstance(event, Invalid):
                 quarantined.append(self._quarantined(event, index, envelope, receipt, originals))
                 prepared.errors.append(_entry(index, event.message_id, event.fault))
                 continue

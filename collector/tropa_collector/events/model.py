@@ -22,7 +22,7 @@ class _NumbersToo:
     """Ids that arrive as JSON numbers become strings: backends send database keys as they have them."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return {**handler(source), "coerce_numbers_to_str": True}  # type: ignore[typeddict-item, return-value]
+        return {**handler(source), "coerce_numbers_to_str": True}
 
 
 Id = Annotated[str, _NumbersToo()]

@@ -24,7 +24,12 @@ REPLACEMENT = "\ufffd"
 _DIGITS = bytes(48 if 48 <= byte <= 57 else 32 for byte in range(256))
 _LONG_RUN = b"0" * 19  # no integer with fewer digits leaves int64
 _BEFORE_NUMBER = frozenset(b":,[- \t\r\n")
-_TOKEN = re.compile(r'"(?:[^"\\]++|\\(?:.|\Z))*+(?:"|\Z)|[\[{]++|[\]}]++', re.DOTALL)
+# Brackets that change the level, each run as one token, and in one stride what does not: strings and empty containers.
+# Possessive throughout, and a string may end with the text: hostile input cannot make it go back.
+_TOKEN = re.compile(
+    r"""(?: (?: " (?: [^"\\]++ | \\(?:.|\Z) )*+ (?:"|\Z) | \[\] | \{\} ) [^"\[\]{}]*+ )++ | ([\[{]++) | [\]}]++""",
+    re.DOTALL | re.VERBOSE,
+)
 _MAX_INTEGER_DIGITS = 4_000  # what Python converts without complaint; a double is infinite long before
 _SPARE_DEPTH = 8  # envelope levels around an event, so that pruning never hides that the event is too deep
 
@@ -119,8 +124,10 @@ def checked(event: dict[str, Any], limits: Limits) -> Checked:
         encoded = b""
     if encoded and proves_sound(encoded, limits):
         return Checked(event, encoded, None)
-    event, fault = check_values(event, limits)
-    return Checked(event, dump(event) if fault else orjson.dumps(event), fault)
+    looked_at, fault = check_values(event, limits)
+    if fault is not None:
+        return Checked(event, dump(event), fault)
+    return Checked(looked_at, encoded if encoded and looked_at is event else orjson.dumps(looked_at), None)
 
 
 def proves_sound(encoded: bytes, limits: Limits) -> bool:
@@ -198,12 +205,12 @@ def _prune(text: str, max_depth: int) -> str:
     parts, kept_from, depth = [], 0, 0
     for token in _TOKEN.finditer(text):
         start, end = token.span()
-        if text[start] in "[{":
+        if token.lastindex:
             if depth <= max_depth < depth + end - start:
                 parts.append(text[kept_from : start + max_depth - depth])
                 kept_from = len(text)
             depth += end - start
-        elif text[start] != '"':
+        elif text[start] in "]}":
             if depth > max_depth >= depth - end + start:
                 parts.append("null")
                 kept_from = start + depth - max_depth

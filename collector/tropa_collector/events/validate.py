@@ -10,7 +10,7 @@ import orjson
 from pydantic import ValidationError
 
 from tropa_collector.errors import MalformedBody, PayloadTooLarge
-from tropa_collector.events.model import ADAPTERS, TYPES
+from tropa_collector.events.model import ADAPTERS, EVENT_NAME_CHARS, TYPES
 from tropa_collector.events.normalise import Fault, Limits, checked, dump
 from tropa_collector.events.timestamps import to_microseconds
 
@@ -136,8 +136,15 @@ def check(item: object, envelope: Envelope, *, source: str, limits: Limits, max_
         notices += (Notice("no_identity", "$", "Neither anonymousId nor userId: the event is kept, but belongs to nobody."),)
     if changed:
         encoded = orjson.dumps(validated)
-    name = validated["event"] if type_ == "track" else validated.get("name") or "" if type_ in {"page", "screen"} else ""
-    return Valid(validated, encoded, type_, name, message_id, original_at, sent_at, notices)
+    return Valid(validated, encoded, validated["type"], _name(validated), message_id, original_at, sent_at, notices)
+
+
+def _name(event: Mapping[str, Any]) -> str:
+    """What an event is called in lists: a track's event, a page's or screen's name."""
+    if event["type"] == "track":
+        return str(event["event"])
+    name = event.get("name") if event["type"] in {"page", "screen"} else None
+    return name[:EVENT_NAME_CHARS] if type(name) is str else ""
 
 
 def _merged(item: dict[str, Any], envelope: Envelope) -> dict[str, Any]:

@@ -290,11 +290,11 @@ class Endpoint:
             ],
         )
 
-    async def settings_document(self, write_key: str, flavour: str, ask: _Ask) -> Reply:
+    async def settings_document(self, document: Callable[[str, str], dict[str, Any]], write_key: str, ask: _Ask) -> Reply:
         """What Segment's and RudderStack's browser SDKs ask for before their first event."""
         self._known(write_key)
         host = ask.headers.get(b"host", b"localhost").decode("latin-1")
-        return replies.of_document(settings_stub.DOCUMENTS[flavour](write_key, host))
+        return replies.of_document(document(write_key, host))
 
 
 def _odd_route(endpoint: Endpoint, scope: Scope) -> tuple[str, Handler] | None:
@@ -305,11 +305,11 @@ def _odd_route(endpoint: Endpoint, scope: Scope) -> tuple[str, Handler] | None:
     if len(steps) == 3 and steps[:2] == ["v1", "pixel"] and _LETTERS.get(steps[2], steps[2]) in TYPES:
         return "pixel", partial(endpoint.pixel, _LETTERS.get(steps[2], steps[2]))
     if len(steps) == 4 and steps[:2] == ["v1", "projects"] and steps[3] == "settings":
-        return "settings", partial(endpoint.settings_document, steps[2], "segment")
+        return "settings", partial(endpoint.settings_document, settings_stub.segment_settings, steps[2])
     if steps == ["sourceConfig"]:
         asked = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=20)
         key = next(iter(asked.get("writeKey", ())), None) or key_of_headers(dict(scope["headers"])) or ""
-        return "settings", partial(endpoint.settings_document, key, "rudderstack")
+        return "settings", partial(endpoint.settings_document, settings_stub.rudderstack_settings, key)
     return None
 
 

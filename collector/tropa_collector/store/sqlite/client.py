@@ -27,7 +27,8 @@ logger = logging.getLogger("tropa.store")
 
 FRAMES_IN_FLIGHT = 2
 FRAME_BYTES = 4_000_000  # of one frame: what one group commit takes
-RESTART_SECONDS = 0.1
+RESTART_SECONDS = 0.05
+LONGEST_RESTART_SECONDS = 1.0
 START_SECONDS = 30.0  # a long recovery or migration
 _SOCKET_BYTES = 4 << 20
 
@@ -163,7 +164,7 @@ class SqliteLog:
         self._pump()
 
     def _set_state(self, state: StoreState) -> None:
-        if state.ready != self._state.ready:
+        if state.ready != self._state.ready and not self._stopping:
             logger.log(
                 logging.INFO if state.ready else logging.ERROR,
                 "store %s %s",
@@ -217,16 +218,23 @@ class SqliteLog:
             self._lost_writer(code)
             if self._stopping:
                 return
-            while True:
-                await asyncio.sleep(RESTART_SECONDS)
-                self.restarts += 1
-                try:
-                    process = await self._spawn()
-                    break
-                except (StoreError, OSError) as error:
-                    logger.error("store does not open: %s", error)
-                if self._stopping:
-                    return
+            reopened = await self._reopen()
+            if reopened is None:
+                return
+            process = reopened
+
+    async def _reopen(self) -> asyncio.subprocess.Process | None:
+        """Start writers until one opens the store; None when the collector stops first."""
+        delay = RESTART_SECONDS
+        while not self._stopping:
+            await asyncio.sleep(delay)
+            self.restarts += 1
+            try:
+                return await self._spawn()
+            except (StoreError, OSError) as error:
+                logger.error("the store does not open: %s", error)
+            delay = min(2 * delay, LONGEST_RESTART_SECONDS)
+        return None
 
     def _lost_writer(self, code: int) -> None:
         if self._channel is not None:

@@ -1,0 +1,33 @@
+"""Values that identify nobody: what broken templates, empty forms and test data put into identifier fields."""
+
+from __future__ import annotations
+
+WORDS = frozenset(
+    "-1 null nil none nan undefined void n/a na unknown not_set (not set) anonymous guest visitor true false user_id "
+    "userid distinct_id distinctid anonymous_id customer_id not_authenticated {{user_id}} ${user_id} %user_id%".split()
+) | {"(not set)", "[object object]"}
+EMPTY_DOMAINS = frozenset(("localhost", "invalid"))
+EMPTY_LOCALS = frozenset(("noemail", "none", "no-reply", "noreply"))
+ROLE_LOCALS = frozenset(("test", "info", "sales", "office", "team", "support", "admin", "hello", "zakaz"))
+_FILLER = "0-_. \t\n"
+
+
+def is_junk(value: str) -> bool:
+    """A placeholder rather than an id: a known word, nothing but zeros and separators, one character repeated."""
+    folded = value.casefold()
+    if folded in WORDS or not value.strip(_FILLER):
+        return True
+    return len(value) >= 6 and value == value[0] * len(value)
+
+
+def is_junk_email(local: str, domain: str) -> bool:
+    return local in EMPTY_LOCALS or domain in EMPTY_DOMAINS or domain.rpartition(".")[2] in EMPTY_DOMAINS
+
+
+def is_role(local: str) -> bool:
+    """``info@`` is read by many: it may be attached to a contact and joins none."""
+    return local in ROLE_LOCALS
+
+
+def is_junk_phone(national: str) -> bool:
+    return national.endswith("1234567890") or (len(national) >= 6 and national == national[0] * len(national) != "0" * len(national))
