@@ -4,6 +4,8 @@ import json
 import math
 import sqlite3
 import time
+import timeit
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -20,6 +22,7 @@ from tropa_collector.events.normalise import (
     dump,
     parse,
     parse_kindly,
+    proves_sound,
 )
 
 LIMITS = Limits()
@@ -203,6 +206,17 @@ def test_both_paths_give_the_same_value(value: object, ascii_only: bool, indent:
     assert dump(fast) == dump(kind)
 
 
+@given(before=VALUES, after=VALUES, deep=st.sampled_from(["[", '{"a":', '[{"]}":', '["[",']))
+def test_pruning_what_is_too_deep_leaves_its_neighbours(before: object, after: object, deep: str) -> None:
+    close = "".join("]" if char == "[" else "}" for char in reversed(deep.replace('"]}"', "").replace('"["', "")) if char in "[{")
+    body = f"[{json.dumps(before)},{deep * 1_500}1{close * 1_500},{json.dumps(after)}]".encode()
+    found: Any = parse(body, limits=LIMITS)
+    assert (found[0], found[2]) == (before, after)
+    fault = checked({"x": found[1]}, LIMITS).fault
+    assert fault is not None
+    assert fault.code == "too_deep"
+
+
 @given(text=st.text(alphabet='{}[],:"\\ud80019eE.+-naNItfrlse \n', max_size=30), bytes_=st.binary(max_size=20))
 def test_whatever_both_paths_accept_is_the_same(text: str, bytes_: bytes) -> None:
     for body in (text.encode(), b'"' + bytes_ + b'"'):
@@ -250,6 +264,27 @@ def test_a_batch_loses_one_event_not_its_neighbours() -> None:
     found = [checked(event, LIMITS) for event in batch["batch"]]
     assert [item.fault and item.fault.code for item in found] == [None, "number_not_finite", None, "too_deep", None]
     assert [found[index].event for index in (0, 2, 4)] == [{"n": 0}, {"n": 2}, {"n": 4}]
+
+
+REALISTIC = {
+    "type": "track", "event": "Product Added", "userId": "u-183021", "timestamp": "2026-11-21T20:31:35.253Z",
+    "messageId": "ajs-next-1732217495253-9b1deb4d-3b7d-4bad-9bdd-2b0d7b3dcb6d", "sentAt": "2026-11-21T20:31:36.001Z",
+    "properties": {"sku": "G-32", "category": "Шины", "price": 18.99, "items": [{"sku": "G-33", "quantity": 2}] * 3},
+    "context": {"library": {"name": "analytics.js", "version": "next-1.70.0"}, "locale": "ru-RU",
+                "page": {"path": "/catalog/tyres", "title": "Catalogue", "url": "https://shop.example/catalog/tyres"},
+                "userAgent": "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/131.0.0.0"},
+}  # fmt: skip
+
+
+def test_an_honest_event_costs_little_more_than_its_parsing() -> None:
+    body = orjson.dumps(REALISTIC)
+
+    def best(work: Callable[[], object]) -> float:
+        return min(timeit.repeat(work, number=200, repeat=40))
+
+    ours = best(lambda: parse(body, limits=LIMITS)) + best(lambda: proves_sound(body, LIMITS))
+    assert proves_sound(body, LIMITS)
+    assert ours < 4 * 1.5 * best(lambda: orjson.loads(body))
 
 
 def test_limits_come_from_settings() -> None:
