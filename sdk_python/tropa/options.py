@@ -22,7 +22,7 @@ class Options(NamedTuple):
     proxies: Mapping[str, str] | None = None
 
     max_queue_events: int = 100_000
-    max_queue_bytes: int = 30 * 2**20  # an event counts with what it costs in memory, not its text alone
+    max_queue_bytes: int = 30 * 2**20  # of the host's memory: overheads and the batch on its way included
     batch_events: int = 1_000
     batch_bytes: int = 480_000  # the collector takes 512 000
     batch_age_seconds: float = 0.5

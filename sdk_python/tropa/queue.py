@@ -11,6 +11,9 @@ from tropa.options import Options
 
 #: What a bytes object costs in CPython beyond its text: header, allocator rounding, its slot in the deque.
 OVERHEAD_BYTES = 64
+#: The bound is on what the host pays (measured by its resident memory): a batch on its way is there joined, framed and
+#: in buffers, and the allocator keeps some of the earlier ones.
+_RESERVED_BATCHES = 12
 
 
 class Orphan(Protocol):
@@ -51,7 +54,9 @@ class MemoryQueue:
     """A queue bounded in events and in bytes of memory."""
 
     def __init__(self, options: Options) -> None:
-        self._max_events, self._max_bytes = options.max_queue_events, options.max_queue_bytes
+        self._max_events = options.max_queue_events
+        reserve = _RESERVED_BATCHES * options.batch_bytes
+        self._max_bytes = max(options.max_queue_bytes - reserve, options.max_queue_bytes // 2)
         self._batch_events, self._batch_bytes = options.batch_events, options.batch_bytes
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0

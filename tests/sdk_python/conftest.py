@@ -71,7 +71,7 @@ def new_client(collector: RecordingCollector) -> Iterator[Callable[..., tropa.Cl
     made: list[tropa.Client] = []
 
     def new(**options: Any) -> tropa.Client:
-        settings = {"host": collector.url, "upload_interval": 0.02, "handle_sigterm": False, "exit_timeout": 5.0}
+        settings: dict[str, Any] = {"host": collector.url, "upload_interval": 0.02, "handle_sigterm": False, "exit_timeout": 5.0}
         made.append(tropa.Client("sk_test", **(settings | options)))
         return made[-1]
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from tropa.queue import OVERHEAD_BYTES, MemoryQueue, Queue
 from tropa.spool import Spool
 
 
-def options(**changes: int) -> Options:
+def options(**changes: Any) -> Options:
     return Options("sk_test", "http://localhost")._replace(**changes)
 
 
@@ -24,7 +25,7 @@ def test_bounds_count_what_is_on_its_way() -> None:
 
 
 def test_an_event_counts_with_what_it_costs_in_memory() -> None:
-    queue = MemoryQueue(options(max_queue_bytes=10 * (OVERHEAD_BYTES + 100)))
+    queue = MemoryQueue(options(max_queue_bytes=10 * (OVERHEAD_BYTES + 100) + 12 * 60, batch_bytes=60))
     assert [queue.put(b"x" * 100) for _ in range(11)] == [True] * 10 + [False]
 
 
@@ -51,8 +52,6 @@ def test_a_full_batch_is_one_of_count_or_of_bytes(tmp_path: Path) -> None:
     settings = options(batch_events=3, batch_bytes=100)
     queues: list[Queue] = [MemoryQueue(settings), Spool(tmp_path, settings)]
     for queue in queues:
-        queue.put(b"x")
-        assert not queue.full_batch
-        queue.put(b"x" * 100)
-        assert queue.full_batch
+        fullness = [queue.full_batch for event in (b"x", b"x" * 100) if queue.put(event)]
+        assert fullness == [False, True]
         queue.close()
