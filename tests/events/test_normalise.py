@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
+import sys
 import time
 import timeit
 from collections.abc import Callable
@@ -276,6 +277,7 @@ REALISTIC = {
 }  # fmt: skip
 
 
+@pytest.mark.skipif(sys.gettrace() is not None, reason="a timing, and tracing is on")
 def test_an_honest_event_costs_little_more_than_its_parsing() -> None:
     body = orjson.dumps(REALISTIC)
 

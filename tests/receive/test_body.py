@@ -63,9 +63,7 @@ def test_every_encoding_gives_the_document(raw: bytes) -> None:
     assert inflate(raw, max_bytes=MAX) == DOCUMENT
 
 
-@pytest.mark.parametrize(
-    "raw", [b"", b" ", b"x", b"80", b"8", b"\xef\xbb\xbf{}", b"  [1]", b"writeKey=a", b"\x1f", b"null"]
-)
+@pytest.mark.parametrize("raw", [b"", b" ", b"x", b"80", b"8", b"\xef\xbb\xbf{}", b"  [1]", b"writeKey=a", b"\x1f", b"null"])
 def test_anything_else_is_left_for_the_json_parser(raw: bytes) -> None:
     assert inflate(raw, max_bytes=MAX) is raw
 
