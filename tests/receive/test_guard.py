@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -357,6 +358,6 @@ def test_an_honest_request_hardly_costs_more() -> None:
     async def compare() -> float:
         guarded = guarded_protocol(Knobs(header_timeout_seconds=10, body_timeout_seconds=10))
         runs = [(await seconds_a_request(guarded, 50), await seconds_a_request(HttpToolsProtocol, 50)) for _ in range(80)]
-        return min(run[0] for run in runs) - min(run[1] for run in runs)
+        return median(ours - plain for ours, plain in runs)  # pairs, so that a busy machine slows both
 
     assert asyncio.run(compare()) < 4e-6
