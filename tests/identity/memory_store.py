@@ -48,9 +48,7 @@ class MemoryStore:
             if not dedupe or call.event_id not in self.events:
                 fresh.setdefault(call.event_id, call)
         batch = list(fresh.values())
-        known = {
-            key: self.identifiers[self.by_key[key]] for call in batch for key in call.lookups() if key in self.by_key
-        }
+        known = {key: self.identifiers[self.by_key[key]] for call in batch for key in call.lookups() if key in self.by_key}
         rows = {call.event_id: [known[k].id for k in call.lookups() if k in known] for call in batch}
         wanted = {(min(a, b), max(a, b)) for ids in rows.values() for a in ids for b in ids if a != b}
         pairs = {pair: self.edges[pair] for pair in wanted if pair in self.edges}

@@ -287,7 +287,10 @@ class Model:
         homes = [c for c in self.contacts if c.members & body]
         if len(homes) == 1 and not self.barred(homes[0], body) and not self.excess(homes[0], body):
             return
+        homes.sort(key=lambda home: self.rank(self.best(home.members)))
         left = [home for home in homes if self.barred(home, body)]
+        if not self.known(body):
+            left += [home for home in homes if home not in left and self.person(home)][1:]
         stay = [home for home in homes if home not in left]
         for home in left:
             home.members -= body

@@ -2,6 +2,34 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
+from typing import Literal, NamedTuple
+
+MAX_STARS = 3  # a glob of few stars over 255 characters costs microseconds; a regular expression may cost for ever
+
+
+class BlockedValue(NamedTuple):
+    """An operator's own rule: ``pattern`` is matched against the normalised, case-folded value; ``*`` stands for anything."""
+
+    kind: str  # "*" for every kind
+    pattern: str
+    action: Literal["block", "no_merge"] = "block"
+
+
+def own_rule(rules: tuple[BlockedValue, ...], kind: str, value: str) -> Literal["block", "no_merge", ""]:
+    """What the operator's rules say of a value; the first that matches decides."""
+    folded = value.casefold()
+    for rule in rules:
+        if rule.kind in ("*", kind) and rule.pattern.count("*") <= MAX_STARS and _matches(folded, rule.pattern):
+            return rule.action
+    return ""
+
+
+def _matches(folded: str, pattern: str) -> bool:
+    literal = pattern.casefold().replace("[", "[[]").replace("?", "[?]")
+    return fnmatchcase(folded, literal)
+
+
 WORDS = frozenset(
     "-1 null nil none nan undefined void n/a na unknown not_set (not set) anonymous guest visitor true false user_id "
     "userid distinct_id distinctid anonymous_id customer_id not_authenticated {{user_id}} ${user_id} %user_id%".split()
@@ -30,4 +58,4 @@ def is_role(local: str) -> bool:
 
 
 def is_junk_phone(national: str) -> bool:
-    return national.endswith("1234567890") or (len(national) >= 6 and national == national[0] * len(national) != "0" * len(national))
+    return national.endswith("1234567890") or national == national[0] * len(national)

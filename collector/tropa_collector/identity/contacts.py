@@ -67,7 +67,7 @@ def gather(graph: Graph, core: int, call: Call, cause: tuple[int, int]) -> None:
     homes = {graph.identifiers[i].contact for i in body} - {0}
     if len(homes) == 1 and all(graph.identifiers[i].contact for i in body) and not crowded(graph, body, homes):
         return
-    wounded = sorted(home for home in homes if barred(graph, home, body))
+    wounded = to_leave(graph, homes, body)
     for home in wounded:
         left = body & graph.members[home]
         for i in left:
@@ -83,6 +83,14 @@ def crowded(graph: Graph, body: set[int], homes: set[int]) -> bool:
     """Is this core, strong since this event, in a contact that another proven person owns, or past a limit there?"""
     (home,) = homes
     return barred(graph, home, body) or next(excess(graph, home, body), None) is not None
+
+
+def to_leave(graph: Graph, homes: set[int], body: set[int]) -> list[int]:
+    """The contacts that the core must leave. A core of devices may stay with one proven person, the strongest."""
+    ordered = sorted(homes, key=lambda home: graph.rank(graph.best(graph.members[home])))
+    left = [home for home in ordered if barred(graph, home, body)]
+    persons = [home for home in ordered if home not in left and graph.strong_core(home)]
+    return left if graph.known(body) else left + persons[1:]
 
 
 def barred(graph: Graph, contact: int, body: set[int]) -> bool:
@@ -131,11 +139,7 @@ def release_contradiction(graph: Graph, body: set[int], a: set[int], b: set[int]
     policy = graph.policy.device_policy
     ours, theirs = known_kinds(graph, a), known_kinds(graph, b)
     kinds = (
-        ours & theirs
-        if policy == "complementary"
-        else ours | theirs
-        if policy == "anonymous_only" and ours and theirs
-        else set()
+        ours & theirs if policy == "complementary" else ours | theirs if policy == "anonymous_only" and ours and theirs else set()
     )
     for i in sorted((a | b) - body, key=lambda i: graph.rank(i)):
         if graph.identifiers[i].kind in kinds:

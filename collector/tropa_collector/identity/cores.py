@@ -24,7 +24,7 @@ def join_cores(graph: Graph, call: Call, anchor: int, other: int) -> None:
 
 def merge_cores(graph: Graph, ours: int, theirs: int) -> None:
     moved = set(graph.core_members[theirs])
-    for i in moved:
+    for i in sorted(moved, key=lambda i: i == theirs):  # its namesake last, lest the rest take another name on the way
         graph.move(i, ours, proven=True)
     graph.unsettle_around(moved | graph.core_members[ours])
 

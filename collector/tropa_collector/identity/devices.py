@@ -113,9 +113,7 @@ def claims(graph: Graph, device: int, *, proven: bool) -> Iterator[Claim]:
         if kind.strength == DEVICE:
             if group != home:
                 continue
-        elif (
-            not kind.known or row.state != NORMAL or (unique_seen and kind.strength == POINT and edge.trust == CLAIMED)
-        ):
+        elif not kind.known or row.state != NORMAL or (unique_seen and kind.strength == POINT and edge.trust == CLAIMED):
             continue
         yield Claim(ts, "", kind.priority, kind.name, row.value, group)
 

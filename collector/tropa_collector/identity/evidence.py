@@ -40,11 +40,7 @@ def note(graph: Graph, call: Call, a: int, b: int, trust: int, rule: int = SAME_
     if old is None:
         graph.replace_edge(new)
         return new
-    if (
-        tells_nothing(old, call.ts, call.event_id, trust, graph.policy.refresh)
-        and rule >= old.rule
-        and not moves(graph, new)
-    ):
+    if tells_nothing(old, call.ts, call.event_id, trust, graph.policy.refresh) and rule >= old.rule and not moves(graph, new):
         return old
     edge = fold_edge(old, new)
     if edge != old:

@@ -173,18 +173,44 @@ class Graph:
         self.replace(row._replace(core=group) if proven else row._replace(contact=group))
         if proven:
             self.regrouped.add(group)
+            if old == identifier != group:
+                self.rename_core(old)
         elif group and row.first_seen < self.contacts[group].first_seen:
             self.replace_contact(self.contacts[group]._replace(first_seen=row.first_seen))
 
     def new_group(self, identifiers: Iterable[int], *, proven: bool, contact: int = 0) -> int:
         """A group of its own for these identifiers: a core is named after its smallest member, a contact gets a new id."""
         chosen = sorted(identifiers)
-        group = (
-            chosen[0] if proven else (contact or self.new_contact(min(self.identifiers[i].first_seen for i in chosen)))
-        )
+        if proven:
+            group = self._core_name(chosen)
+        else:
+            group = contact or self.new_contact(min(self.identifiers[i].first_seen for i in chosen))
         for i in chosen:
             self.move(i, group, proven=proven)
         return group
+
+    def _core_name(self, chosen: list[int]) -> int:
+        for i in chosen:
+            if self.core_members.get(i, set()) <= set(chosen):
+                return i
+        self.rename_core(chosen[0], leaving=chosen[0])
+        return chosen[0]
+
+    def rename_core(self, core: int, leaving: int = 0) -> None:
+        """A core is named after a member: when that one leaves, the others take another's name and the counters."""
+        rest = self.core_members[core] - {leaving}
+        if not rest:
+            return
+        name = min(rest)
+        self.core_members[core] -= rest
+        self.core_members[name] = rest
+        for i in rest:
+            self.replace(self.identifiers[i]._replace(core=name))
+        if core in self.regrouped:
+            self.regrouped.add(name)
+        if core in self.cores:
+            self.replace_core(self.cores[core]._replace(id=name))
+            self.replace_core(Core(core))
 
     def new_contact(self, first_seen: int, status: int = LIVE) -> int:
         row = Contact(self.next_contact, status, 0, first_seen)

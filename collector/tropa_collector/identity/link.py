@@ -13,9 +13,7 @@ from tropa_collector.identity.policy import CLAIMED, DEVICE, PASSIVE, POINT, UNI
 from tropa_collector.identity.records import NO_MERGE, NORMAL, QUARANTINED, SAME_EVENT, Call, Ident
 
 
-def link(
-    graph: Graph, call: Call, idents: Sequence[Ident], *, proven: bool, anchor: int = 0, rule: int = SAME_EVENT
-) -> int:
+def link(graph: Graph, call: Call, idents: Sequence[Ident], *, proven: bool, anchor: int = 0, rule: int = SAME_EVENT) -> int:
     """Link the identifiers of an event in one layer and return the anchor: the strongest one, which is never refused."""
     if not anchor:
         anchor, idents = place(graph, call, idents[0], proven=proven), idents[1:]
@@ -113,9 +111,7 @@ def refuses_meeting(graph: Graph, call: Call, anchor: int, other: int, by: int, 
     a, b = graph.body(ours, proven=proven), graph.body(theirs, proven=proven)
     if proven:
         known = graph.known(a) and graph.known(b)
-        return refuses_join(graph, a, b, by) or refuses_pace(
-            graph, graph.core(ours), graph.core(theirs), call.ts, known=known
-        )
+        return refuses_join(graph, a, b, by) or refuses_pace(graph, graph.core(ours), graph.core(theirs), call.ts, known=known)
     if graph.strong_core(ours) and graph.strong_core(theirs):
         return "claimed"
     if by == DEVICE and foreign_point(graph, anchor, other) and refuses_device(graph, a, b):
@@ -131,9 +127,7 @@ def foreign_point(graph: Graph, a: int, b: int) -> bool:
 
 
 def saw_unique(graph: Graph, device: int) -> bool:
-    return any(
-        graph.kind(n).strength == UNIQUE and graph.linked(device, n, proven=False) for n in graph.near.get(device, ())
-    )
+    return any(graph.kind(n).strength == UNIQUE and graph.linked(device, n, proven=False) for n in graph.near.get(device, ()))
 
 
 def flooded(graph: Graph, anchor: int, other: int) -> bool:

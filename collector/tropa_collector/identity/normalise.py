@@ -34,9 +34,8 @@ JUNK = Fault("blocked", "This value is a placeholder that identifies nobody.")
 NOT_AN_EMAIL = Fault("not_an_email", "This is not an email address.")
 NOT_A_PHONE = Fault("not_a_phone", "This is not a phone number, or its country is not known.")
 _QUOTES = {'"': '"', "'": "'", "`": "`", "«": "»", "“": "”"}
-_NO_PERSON = frozenset(
-    (PhoneNumberType.TOLL_FREE, PhoneNumberType.SHARED_COST, PhoneNumberType.PREMIUM_RATE, PhoneNumberType.UAN)
-)
+_YANDEX = frozenset(f"yandex.{end}" for end in ("ru", "com", "by", "kz", "ua", "uz")) | {"ya.ru", "narod.ru"}
+_NO_PERSON = frozenset((PhoneNumberType.TOLL_FREE, PhoneNumberType.SHARED_COST, PhoneNumberType.PREMIUM_RATE, PhoneNumberType.UAN))
 
 
 def text_of(raw: object) -> str | Fault:
@@ -105,7 +104,7 @@ def messenger_id(raw: object) -> Value | Fault:
     return Value(found.text.lower().removeprefix("@") or found.text) if isinstance(found, Value) else found
 
 
-def email(raw: object) -> Value | Fault:
+def email(raw: object, rules: frozenset[str] = frozenset()) -> Value | Fault:
     """Lower case, compatibility forms unified, an internationalised domain in its ASCII form. No DNS is asked."""
     text = text_of(raw)
     if isinstance(text, Fault):
@@ -123,7 +122,24 @@ def email(raw: object) -> Value | Fault:
     domain = (parts.ascii_domain or parts.domain).lower()
     if "." not in domain or len(parts.local_part) + len(domain) >= MAX_CHARS:
         return NOT_AN_EMAIL
-    return Value(f"{parts.local_part.lower()}@{domain}", no_merge=is_role(local))
+    return Value(same_mailbox(parts.local_part.lower(), domain, rules), no_merge=is_role(local))
+
+
+def same_mailbox(local: str, domain: str, rules: frozenset[str]) -> str:
+    """One address for the spellings that a provider delivers to one mailbox; every rule is off unless named.
+
+    ``plus_tag`` drops ``+…``, ``googlemail`` is gmail.com, ``gmail_dots`` drops dots there, ``ya_domains`` makes one of
+    Yandex's domains and of ``-`` and ``.`` in its names.
+    """
+    if "plus_tag" in rules:
+        local = local.partition("+")[0] or local
+    if "googlemail" in rules and domain == "googlemail.com":
+        domain = "gmail.com"
+    if "gmail_dots" in rules and domain == "gmail.com":
+        local = local.replace(".", "")
+    if "ya_domains" in rules and domain in _YANDEX:
+        local, domain = local.replace("-", "."), "yandex.ru"
+    return f"{local}@{domain}"
 
 
 def phone(raw: object, region: str | None) -> Value | Fault:

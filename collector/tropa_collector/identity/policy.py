@@ -93,7 +93,5 @@ class Policy:
     velocity_window: int = DAY
     quarantine_point_users: int = 5  # a point value with proven evidence to more user ids than this joins nobody
     quarantine_device_claimants: int = 20
-    claimed_conflicts: int = (
-        50  # refused claims kept as evidence for one identifier: a flood must not weigh on its owner
-    )
+    claimed_conflicts: int = 50  # refused claims kept as evidence for one identifier: a flood must not weigh on its owner
     refresh: int = DAY  # an edge's last time is written at most this often

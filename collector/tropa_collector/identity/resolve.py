@@ -98,9 +98,7 @@ def says_nothing_alone(row: Identifier, ident: Ident, ts: int) -> bool:
     return row.trust >= ident.trust and row.first_seen <= ts and (ident.trust == CLAIMED or row.core != 0)
 
 
-def anchor_if_known(
-    call: Call, idents: tuple[Ident, ...], get: Lookup, pairs: Mapping[Pair, Edge], policy: Policy
-) -> int:
+def anchor_if_known(call: Call, idents: tuple[Ident, ...], get: Lookup, pairs: Mapping[Pair, Edge], policy: Policy) -> int:
     """The anchor of an event that brings nothing new: one contact, known edges, nothing earlier; else 0."""
     first = idents[0]
     anchor = get(first.key)
@@ -146,18 +144,14 @@ def _sort_out(
         ident, first_seen = calls[indexes[0]].identifiers[0], min(calls[i].ts for i in indexes)
         state = NO_MERGE if ident.no_merge else NORMAL
         core = next_identifier if ident.trust else 0
-        identifiers.append(
-            Identifier(next_identifier, key[0], key[1], next_contact, core, ident.trust, state, first_seen)
-        )
+        identifiers.append(Identifier(next_identifier, key[0], key[1], next_contact, core, ident.trust, state, first_seen))
         made.append(Contact(next_contact, LIVE, 0, first_seen))
         for index in indexes:
             anchors[index] = next_identifier
         next_identifier += 1
         next_contact += 1
     order = sorted(loud, key=lambda index: (calls[index].ts, calls[index].event_id))
-    return Triage(
-        calls, anchors, identifiers, made, order, contacts, Sequence_(next_identifier, next_contact, next_log)
-    )
+    return Triage(calls, anchors, identifiers, made, order, contacts, Sequence_(next_identifier, next_contact, next_log))
 
 
 _EMPTY = Snapshot(frozenset(), (), (), ())

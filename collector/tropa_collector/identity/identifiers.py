@@ -1,0 +1,301 @@
+"""What one event says about who sent it: its identifiers, normalised and sorted, what was refused, and its traits.
+
+``extract`` is on the hot path: for an event with an anonymous id, or that and a user id, it looks two strings up in a
+bounded cache and builds nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeVar
+
+from tropa_collector.identity import normalise
+from tropa_collector.identity.blocked import BlockedValue, own_rule
+from tropa_collector.identity.normalise import JUNK, Fault, Value
+from tropa_collector.identity.policy import CLAIMED, NO_MERGE_RANK, SIGNED, Policy
+from tropa_collector.identity.records import Ident, Key
+from tropa_collector.identity.token import NO_SECRET, Identity, TokenFault, verify
+
+MAX_IDENTIFIERS = 20  # of one event
+MAX_EXTERNAL_IDS = 50
+SEGMENT_NAMES = {
+    "ios.id": "device_id", "android.id": "device_id", "ios.idfa": "idfa", "android.idfa": "gaid",
+    "ios.push_token": "push_token", "android.push_token": "push_token", "yandex_client_id": "ym_client_id",
+    "metrica_client_id": "ym_client_id", "telegram": "msgr.telegram", "whatsapp": "msgr.whatsapp", "viber": "msgr.viber",
+    "max": "msgr.max", "vk": "social.vk", "google": "social.google", "apple": "social.apple",
+}  # fmt: skip
+INTERNAL_KINDS = frozenset(("import_row",))  # never taken from an event
+CLAIMED_RANK = 100  # a proven identifier sorts before any claim
+UNSIGNED = Fault("unsigned", "This source accepts a user id, email or phone from a browser only in a signed token.")
+EXTRA = Fault("extra_value", "The event names more than one value of a kind of which a person has one.")
+TOO_MANY = Fault("too_many", f"An event carries at most {MAX_IDENTIFIERS} identifiers.")
+UNKNOWN_KIND = Fault("unknown_kind", "This is not a kind of identifier.")
+_NEEDS_SIGNATURE = frozenset(("user_id", "email", "phone"))
+_CARRIERS = ("identity", "externalIds", "externalId", "device")
+
+
+class Refusal(NamedTuple):
+    """A value that did not become an identifier: a warning in the reply and a counter by ``kind`` and ``reason``."""
+
+    kind: str
+    reason: str
+    path: str
+    message: str
+
+
+class Extracted(NamedTuple):
+    """``identifiers`` sorted, strongest first. ``previous``: an alias's previousId, as a user id and as an anonymous id."""
+
+    identifiers: tuple[Ident, ...]
+    refusals: tuple[Refusal, ...] = ()
+    traits: Mapping[str, Any] | None = None
+    previous: tuple[Key, Key] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What of a source decides how its events are read. Make one for each source and keep it: it holds the caches."""
+
+    trust: int = CLAIMED  # CLAIMED for a browser key, SERVER for a server key
+    policy: Policy = field(default_factory=Policy)
+    require_signed_identify: bool = False
+    signing_secret: bytes | None = None
+    default_region: str | None = None  # of phones; the country named in the event comes first
+    identify_on_events: frozenset[str] = frozenset()  # track events whose properties hold the sender's email and phone
+    email_rules: frozenset[str] = frozenset()
+    blocked: tuple[BlockedValue, ...] = ()
+    cache_items: int = 20_000
+    users: dict[str, Ident] = field(default_factory=dict, compare=False, repr=False)
+    visitors: dict[str, Ident] = field(default_factory=dict, compare=False, repr=False)
+    others: dict[tuple[str, str, str | None, int], Ident] = field(default_factory=dict, compare=False, repr=False)
+
+
+class Candidate(NamedTuple):
+    kind: str
+    raw: object
+    path: str
+    trust: int
+
+
+_NOBODY = Extracted(())
+Place = TypeVar("Place")
+
+
+def extract(event: Mapping[str, Any], scope: Scope, now: float = 0.0) -> Extracted:
+    """The identifiers, refusals and traits of one event, a plain dict in Segment's shape.
+
+    ``now`` (seconds since 1970) is what an identity token's ``exp`` is compared with.
+    """
+    if event["type"] in ("track", "page", "screen") and not scope.identify_on_events:
+        context = event.get("context")
+        if not context or not any(name in context for name in _CARRIERS):
+            found = _usual(event, scope)
+            if found is not None:
+                return found
+    return _thorough(event, scope, now)
+
+
+def _usual(event: Mapping[str, Any], scope: Scope) -> Extracted | None:
+    """An event with ids that were seen before and nothing else to look at; None if it is not one."""
+    raw_user, raw_visitor = event.get("userId"), event.get("anonymousId")
+    visitor = scope.visitors.get(raw_visitor) if type(raw_visitor) is str else None
+    if visitor is None and raw_visitor is not None:
+        return None
+    if raw_user is None:
+        return _NOBODY if visitor is None else Extracted((visitor,))
+    user = scope.users.get(raw_user) if type(raw_user) is str and not scope.require_signed_identify else None
+    if user is None:
+        return None
+    return Extracted((user,) if visitor is None else (user, visitor))
+
+
+def _thorough(event: Mapping[str, Any], scope: Scope, now: float) -> Extracted:
+    traits = _traits(event)
+    refusals: list[Refusal] = []
+    stated = _stated(event, scope, now, refusals)
+    region = _region(event, traits, scope)
+    found: dict[Key, Ident] = {}
+    paths: dict[Key, str] = {}
+    for candidate in _candidates(event, traits, scope, stated):
+        if candidate.raw is None:
+            continue
+        ident = _accept(candidate, scope, region)
+        if isinstance(ident, Fault):
+            refusals.append(Refusal(candidate.kind, ident.reason, candidate.path, ident.message))
+        elif ident.key not in found or ident.trust > found[ident.key].trust:
+            found[ident.key], paths[ident.key] = ident, candidate.path
+    chosen = _limited(found, paths, scope, refusals)
+    return Extracted(chosen, tuple(refusals), _kept_traits(event, traits), _previous(event, scope, refusals))
+
+
+def _traits(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An identify's traits, wherever its client puts them; the top level wins."""
+    if event["type"] != "identify":
+        return {}
+    context, traits = event.get("context"), event.get("traits")
+    inner = context.get("traits") if isinstance(context, Mapping) else None
+    inner = inner if isinstance(inner, Mapping) else {}
+    return {**inner, **traits} if isinstance(traits, Mapping) else inner
+
+
+def _kept_traits(event: Mapping[str, Any], traits: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """A group call is a trait of its member: which group, and what was said of it."""
+    if event["type"] == "group":
+        group, said = event.get("groupId"), event.get("traits")
+        return {f"group:{group}": said if isinstance(said, Mapping) else {}}
+    return traits or None
+
+
+def _stated(event: Mapping[str, Any], scope: Scope, now: float, refusals: list[Refusal]) -> Identity | None:
+    """What the event's token states, if it has one that can be believed."""
+    context = event.get("context")
+    identity = context.get("identity") if isinstance(context, Mapping) else None
+    token = identity.get("token") if isinstance(identity, Mapping) else None
+    if token is None or scope.trust != CLAIMED:
+        return None
+    stated = verify(token, scope.signing_secret, now) if scope.signing_secret else NO_SECRET
+    if isinstance(stated, TokenFault):
+        refusals.append(Refusal("token", stated.reason, "context.identity.token", stated.message))
+        return None
+    return stated
+
+
+def _region(event: Mapping[str, Any], traits: Mapping[str, Any], scope: Scope) -> str | None:
+    """The country of phones without one: named in this event, else the source's. Never the contact's nor the address's."""
+    context, address = event.get("context"), traits.get("address")
+    for place in (context, address):
+        country = place.get("country") if isinstance(place, Mapping) else None
+        if isinstance(country, str) and len(country) == 2 and country.isascii() and country.isalpha():
+            return country.upper()
+    return scope.default_region
+
+
+def _candidates(event: Mapping[str, Any], traits: Mapping[str, Any], scope: Scope, stated: Identity | None) -> Iterator[Candidate]:
+    trust, call = scope.trust, event["type"]
+    if stated is not None:
+        yield Candidate("user_id", stated.sub, "context.identity.token", SIGNED)
+        yield Candidate("email", stated.email, "context.identity.token", SIGNED)
+        yield Candidate("phone", stated.phone, "context.identity.token", SIGNED)
+    yield Candidate("user_id", event.get("userId"), "userId", trust)
+    yield Candidate("anonymous_id", event.get("anonymousId"), "anonymousId", trust if stated is None else SIGNED)
+    if call == "identify":
+        yield Candidate("email", traits.get("email"), "traits.email", trust)
+        yield Candidate("phone", traits.get("phone"), "traits.phone", trust)
+    properties = event.get("properties")
+    if call == "track" and event.get("event") in scope.identify_on_events and isinstance(properties, Mapping):
+        yield Candidate("email", properties.get("email"), "properties.email", trust)
+        yield Candidate("phone", properties.get("phone"), "properties.phone", trust)
+    context = event.get("context")
+    if call not in ("group", "alias") and isinstance(context, Mapping):
+        yield from _external(context, trust)
+        yield from _device(context.get("device"), trust)
+
+
+def _external(context: Mapping[str, Any], trust: int) -> Iterator[Candidate]:
+    for name in ("externalIds", "externalId"):
+        listed = context.get(name)
+        items = listed if isinstance(listed, list) else [listed] if isinstance(listed, Mapping) else []
+        for index, item in enumerate(items[:MAX_EXTERNAL_IDS]):
+            if isinstance(item, Mapping):
+                kind = item.get("type")
+                kind = SEGMENT_NAMES.get(kind, kind) if isinstance(kind, str) else ""
+                yield Candidate(kind, item.get("id"), f"context.{name}.{index}", trust)
+
+
+def _device(device: object, trust: int) -> Iterator[Candidate]:
+    if not isinstance(device, Mapping):
+        return
+    yield Candidate("device_id", device.get("id"), "context.device.id", trust)
+    yield Candidate("push_token", device.get("token"), "context.device.token", trust)
+    kind = "idfa" if str(device.get("type")).lower() == "ios" else "gaid"
+    yield Candidate(kind, device.get("advertisingId"), "context.device.advertisingId", trust)
+
+
+def _accept(candidate: Candidate, scope: Scope, region: str | None) -> Ident | Fault:
+    """The identifier that a candidate is; the same raw value is normalised once."""
+    kind, raw, _, trust = candidate
+    if not scope.policy.kinds.has(kind) or kind in INTERNAL_KINDS:
+        return UNKNOWN_KIND
+    if scope.require_signed_identify and trust == CLAIMED == scope.trust and kind in _NEEDS_SIGNATURE:
+        return UNSIGNED
+    if not isinstance(raw, str):
+        return _ident(kind, _normalised(kind, raw, region, scope), trust, scope)
+    place = (kind, raw, region if kind in _PHONES else None, trust)
+    cached = scope.others.get(place)
+    if cached is None:
+        ident = _ident(kind, _normalised(kind, raw, region, scope), trust, scope)
+        if isinstance(ident, Fault):
+            return ident
+        cached = _remember(scope.others, place, ident, scope)
+        if trust == scope.trust and kind == "user_id":
+            _remember(scope.users, raw, ident, scope)
+        if trust == scope.trust and kind == "anonymous_id":
+            _remember(scope.visitors, raw, ident, scope)
+    return cached
+
+
+def _remember(cache: dict[Place, Ident], place: Place, ident: Ident, scope: Scope) -> Ident:
+    if len(cache) >= scope.cache_items:
+        cache.clear()  # cheaper than keeping an order, and the usual visitors are back within a second
+    cache[place] = ident
+    return ident
+
+
+_PHONES = frozenset(("phone", "msgr.whatsapp", "msgr.viber"))
+
+
+def _normalised(kind: str, raw: object, region: str | None, scope: Scope) -> Value | Fault:
+    if kind == "email":
+        return normalise.email(raw, scope.email_rules)
+    if kind in _PHONES:
+        return normalise.phone(raw, region)
+    return _NORMALISERS.get(kind.partition(".")[0], normalise.plain_id)(raw)
+
+
+_NORMALISERS = {
+    "anonymous_id": normalise.anonymous_id,
+    "device_id": normalise.lower_id,
+    "idfa": normalise.lower_id,
+    "gaid": normalise.lower_id,
+    "ga_client_id": normalise.ga_client_id,
+    "msgr": normalise.messenger_id,
+}
+
+
+def _ident(kind: str, value: Value | Fault, trust: int, scope: Scope) -> Ident | Fault:
+    if isinstance(value, Fault):
+        return value
+    ruled = own_rule(scope.blocked, kind, value.text) if scope.blocked else ""
+    if ruled == "block":
+        return JUNK
+    no_merge = value.no_merge or ruled == "no_merge"
+    rank = NO_MERGE_RANK if no_merge else scope.policy.kinds[kind].priority
+    return Ident((kind, value.text), trust, rank if trust else rank + CLAIMED_RANK, no_merge)
+
+
+def _limited(found: dict[Key, Ident], paths: dict[Key, str], scope: Scope, refusals: list[Refusal]) -> tuple[Ident, ...]:
+    """At most one value of a kind of which a person has one: the proven, then the smallest. And not too many in all."""
+    chosen: list[Ident] = []
+    single: set[str] = set()
+    for ident in sorted(found.values(), key=lambda ident: (ident.rank, ident.key)):
+        kind = ident.key[0]
+        fault = EXTRA if kind in single else TOO_MANY if len(chosen) == MAX_IDENTIFIERS else None
+        if fault is not None:
+            refusals.append(Refusal(kind, fault.reason, paths[ident.key], fault.message))
+            continue
+        if scope.policy.kinds[kind].limit == 1:
+            single.add(kind)
+        chosen.append(ident)
+    return tuple(chosen)
+
+
+def _previous(event: Mapping[str, Any], scope: Scope, refusals: list[Refusal]) -> tuple[Key, Key] | None:
+    if event["type"] != "alias":
+        return None
+    user, device = normalise.plain_id(event.get("previousId")), normalise.anonymous_id(event.get("previousId"))
+    if isinstance(user, Fault) or isinstance(device, Fault):
+        fault = user if isinstance(user, Fault) else JUNK
+        refusals.append(Refusal("user_id", fault.reason, "previousId", fault.message))
+        return None
+    return ("user_id", user.text), ("anonymous_id", device.text)
