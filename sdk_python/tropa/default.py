@@ -63,6 +63,8 @@ def _of_default_client(method: Callable[Concatenate[Client, P], R], otherwise: R
         client = _client()
         return otherwise if client is None else method(client, *args, **kwargs)
 
+    # Found by its public name, so that it can be the target of another process.
+    call.__module__, call.__qualname__ = "tropa", method.__name__
     return call
 
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections import Counter
@@ -81,28 +80,28 @@ def new_client(collector: RecordingCollector) -> Iterator[Callable[..., tropa.Cl
 
 
 @pytest.fixture
-def run_host(collector: RecordingCollector, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run a host program with ``client`` made before its first line; ``check`` is the exit status expected."""
+def start_host(collector: RecordingCollector, tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
+    """Start a host program, with ``client`` made before its first line."""
+
+    def start(program: str, **options: Any) -> subprocess.Popen[str]:
+        settings = json.dumps({"host": collector.url} | options)
+        preamble = (
+            f"import json, os, signal, sys, threading, time, tropa\nclient = tropa.Client('sk_test', **json.loads({settings!r}))\n"
+        )
+        command = [sys.executable, "-X", "faulthandler", "-c", preamble + program]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+
+    return start
+
+
+@pytest.fixture
+def run_host(start_host: Callable[..., subprocess.Popen[str]]) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run a host program to its end; ``check`` is the exit status expected."""
 
     def run(program: str, *, check: int = 0, **options: Any) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-c", host_program(collector.url, program, **options)],
-            capture_output=True,
-            text=True,
-            timeout=40,
-            cwd=tmp_path,
-            env=os.environ | {"PYTHONFAULTHANDLER": "1"},
-            check=False,
-        )
-        assert done.returncode == check, done.stderr
-        return done
+        with start_host(program, **options) as host:
+            output, errors = host.communicate(timeout=40)
+        assert host.returncode == check, errors
+        return subprocess.CompletedProcess(host.args, host.returncode, output, errors)
 
     return run
-
-
-def host_program(url: str, program: str, **options: Any) -> str:
-    settings = json.dumps({"host": url} | options)
-    return (
-        "import json, os, signal, sys, threading, time, tropa\n"
-        f"client = tropa.Client('sk_test', **json.loads({settings!r}))\n" + program
-    )
