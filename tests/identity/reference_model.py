@@ -298,19 +298,16 @@ class Model:
             target = Group(set())
             self.contacts.append(target)
         else:
-            target = min(stay, key=self.survival)
-        for home in sorted((h for h in stay if h is not target), key=self.survival):
+            target = stay[0]
+        for home in stay[1:]:
             self.unite(core, target, home, call)
         target.members |= body
         while not target.manual and (out := self.excess(target, body)):
             self.release(out)
+        self.contacts = [contact for contact in self.contacts if contact.members]
         for home in [*left, target]:
-            self.mend(home)
-
-    def survival(self, contact: Group) -> tuple[object, ...]:
-        first = min(self.nodes[k].first_seen for k in contact.members)
-        strength = min(self.cls(k) for k in contact.members)
-        return (self.person(contact) is None, strength, first, min(contact.members))
+            if home.members:
+                self.mend(home)
 
     def unite(self, core: Group, a: Group, b: Group, call: Call) -> None:
         if not (self.known(core.members & a.members) and self.known(core.members & b.members)):
@@ -321,7 +318,7 @@ class Model:
             if self.policy.device_policy == "anonymous_only":
                 kinds = kinds_a | kinds_b if kinds_a and kinds_b else set()
             for key in sorted((a.members | b.members) - core.members):
-                if key[0] in kinds:
+                if key[0] in kinds and self.cls(key) <= POINT:
                     self.release(key)
             self.infer(call, a.members, b.members, DEVICE, 0)
         self.merge(a, b)
@@ -350,7 +347,8 @@ class Model:
     def release(self, key: Key) -> None:
         core = self.group(key, True)
         unit = set(core.members) if core else {key}
-        self.home(key, False).members -= unit
+        for member in unit:
+            self.home(member, False).members.discard(member)
         self.contacts.append(Group(unit))
 
     def mend(self, contact: Group) -> None:

@@ -67,16 +67,20 @@ def gather(graph: Graph, core: int, call: Call, cause: tuple[int, int]) -> None:
     homes = {graph.identifiers[i].contact for i in body} - {0}
     if len(homes) == 1 and all(graph.identifiers[i].contact for i in body) and not crowded(graph, body, homes):
         return
-    wounded = to_leave(graph, homes, body)
+    ordered = sorted(homes, key=lambda home: graph.rank(graph.best(graph.members[home])))
+    wounded = to_leave(graph, ordered, body)
     for home in wounded:
         left = body & graph.members[home]
         for i in left:
             graph.move(i, 0, proven=False)
         graph.unsettle_around(left)
-    target = unite(graph, sorted(homes.difference(wounded), key=lambda c: survival(graph, c)), body, call, cause)
+    target = unite(graph, [home for home in ordered if home not in wounded], body, call, cause)
     evict(graph, target, body, call)
     for contact in (*wounded, target):
-        mend(graph, contact, call)
+        if graph.members.get(contact):
+            mend(graph, contact, call)
+        elif contact in graph.contacts:
+            graph.retire(contact, target)
 
 
 def crowded(graph: Graph, body: set[int], homes: set[int]) -> bool:
@@ -85,11 +89,10 @@ def crowded(graph: Graph, body: set[int], homes: set[int]) -> bool:
     return barred(graph, home, body) or next(excess(graph, home, body), None) is not None
 
 
-def to_leave(graph: Graph, homes: set[int], body: set[int]) -> list[int]:
+def to_leave(graph: Graph, homes: list[int], body: set[int]) -> list[int]:
     """The contacts that the core must leave. A core of devices may stay with one proven person, the strongest."""
-    ordered = sorted(homes, key=lambda home: graph.rank(graph.best(graph.members[home])))
-    left = [home for home in ordered if barred(graph, home, body)]
-    persons = [home for home in ordered if home not in left and graph.strong_core(home)]
+    left = [home for home in homes if barred(graph, home, body)]
+    persons = [home for home in homes if home not in left and graph.strong_core(home)]
     return left if graph.known(body) else left + persons[1:]
 
 
@@ -141,8 +144,8 @@ def release_contradiction(graph: Graph, body: set[int], a: set[int], b: set[int]
     kinds = (
         ours & theirs if policy == "complementary" else ours | theirs if policy == "anonymous_only" and ours and theirs else set()
     )
-    for i in sorted((a | b) - body, key=lambda i: graph.rank(i)):
-        if graph.identifiers[i].kind in kinds:
+    for i in sorted((a | b) - body, key=graph.rank):
+        if graph.identifiers[i].kind in kinds and graph.kind(i).known:
             release(graph, i, call, "device_contradiction")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tropa_collector.identity.ledger import Action, LogRow, dedup_key
-from tropa_collector.identity.policy import CLAIMED, DEVICE, PASSIVE, Kind, Policy
+from tropa_collector.identity.policy import CLAIMED, DEVICE, NO_MERGE_RANK, PASSIVE, Kind, Policy
 from tropa_collector.identity.records import (
     DEVICE_CONTACT,
     LIVE,
@@ -129,6 +129,12 @@ class Graph:
         row = self.identifiers[identifier]
         kind = self.kind(identifier)
         return (not kind.known, not row.core, row.state != NORMAL, kind.priority, row.kind, row.value)
+
+    def rank_alone(self, identifier: int) -> tuple[int, str, str]:
+        """The order of identifiers within an event."""
+        row = self.identifiers[identifier]
+        priority = NO_MERGE_RANK if row.state == NO_MERGE else self.kinds[row.kind].priority
+        return (priority, row.kind, row.value)
 
     def best(self, identifiers: Iterable[int]) -> int:
         return min(identifiers, key=self.rank)

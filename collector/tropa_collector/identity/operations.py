@@ -1,0 +1,284 @@
+"""What an operator may do to contacts: join them past the limits, take them apart again, lift a quarantine, rebuild.
+
+Each takes the same snapshot as ``resolve`` (``records.py``), loaded for the contacts it names, and returns the same plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import NamedTuple
+
+from tropa_collector.identity import evidence
+from tropa_collector.identity.contacts import merge_contacts
+from tropa_collector.identity.cores import count_join, merge_cores
+from tropa_collector.identity.devices import settle
+from tropa_collector.identity.follow import follow_cores
+from tropa_collector.identity.graph import Graph
+from tropa_collector.identity.groups import apart, pieces
+from tropa_collector.identity.link import link
+from tropa_collector.identity.policy import CLAIMED, DEVICE, NO_MERGE_RANK, SERVER, Policy
+from tropa_collector.identity.records import (
+    MANUAL,
+    NORMAL,
+    NO_MERGE,
+    QUARANTINED,
+    Call,
+    Edge,
+    Ident,
+    Plan,
+    Sequence_,
+    Snapshot,
+)
+from tropa_collector.identity.resolve import plan_of
+
+
+class Refusal(ValueError):
+    """An operation that cannot be done; the message says why and what would have to be done first."""
+
+
+class Operator(NamedTuple):
+    """Who does it, why, and when: kept in the log."""
+
+    actor: str
+    reason: str
+    ts: int
+    operation: str  # a unique id; stands where an event's id would
+
+    def call(self) -> Call:
+        return Call(self.operation, self.ts, self.actor, SERVER, ())
+
+
+def merge(snapshot: Snapshot, first: int, second: int, by: Operator, *, policy: Policy, sequence: Sequence_) -> Plan:
+    """Join two contacts past every limit.
+
+    Raises:
+        Refusal: an operator once took them apart: ``relink`` that pair first.
+    """
+    graph = Graph(snapshot, policy, sequence)
+    ours, theirs = graph.members[first], graph.members[second]
+    if apart(graph, ours, theirs):
+        raise Refusal("These contacts were taken apart by an operator; relink them first.")
+    a, b = graph.best(ours), graph.best(theirs)
+    call = by.call()
+    for i in (a, b):
+        graph.vouch(i, SERVER, by.ts)
+        if not graph.identifiers[i].core:
+            graph.new_group((i,), proven=True)
+    evidence.note(graph, call, a, b, SERVER, MANUAL)
+    count_join(graph, graph.identifiers[a].core, graph.identifiers[b].core, by.ts, known=False)
+    merge_cores(graph, graph.identifiers[a].core, graph.identifiers[b].core)
+    graph.replace_contact(graph.contacts[first]._replace(manual=True))
+    merge_contacts(graph, first, second, call, a, b)
+    return _finish(graph, by, call)
+
+
+def unmerge(
+    snapshot: Snapshot, moved: Iterable[int], kept: Iterable[int], former: int, by: Operator,
+    *, policy: Policy, sequence: Sequence_,
+) -> Plan:  # fmt: skip
+    """Undo a merge: ``moved`` and ``kept`` are in its log row's detail, ``former`` is the contact that it ended.
+
+    Raises:
+        Refusal: nothing of one of the sides is in the contact any more.
+    """
+    graph = Graph(snapshot, policy, sequence)
+    out = [i for i in moved if i in graph.identifiers]
+    contact = graph.identifiers[out[0]].contact if out else 0
+    members = graph.members.get(contact, set())
+    stay = {i for i in kept if i in members}
+    return _take_apart(graph, contact, set(out) & members, stay, former, by)
+
+
+def split(
+    snapshot: Snapshot, contact: int, identifiers: Iterable[int], by: Operator, *, policy: Policy, sequence: Sequence_
+) -> Plan:
+    """Take the named identifiers out of a contact; what no evidence ties to the rest goes with them.
+
+    Raises:
+        Refusal: they are all of the contact, or none of it.
+    """
+    graph = Graph(snapshot, policy, sequence)
+    members = graph.members.get(contact, set())
+    out = set(identifiers) & members
+    return _take_apart(graph, contact, out, members - out, 0, by)
+
+
+def relink(snapshot: Snapshot, a: int, b: int, by: Operator, *, policy: Policy, sequence: Sequence_) -> Plan:
+    """Take back an un-merge: the two may be linked again, and the evidence between their contacts counts again."""
+    graph = Graph(snapshot, policy, sequence)
+    ours = set(graph.members[graph.identifiers[a].contact])
+    theirs = set(graph.members[graph.identifiers[b].contact])
+    for i in ours:
+        for n in graph.apart.get(i, set()) & theirs:
+            graph.reunite(i, n)
+    graph.record("relink", graph.identifiers[a].contact, a=a, b=b, reason=by.reason, actor=by.actor)
+    call, between = by.call(), [pair for pair in graph.edges if (pair[0] in ours) != (pair[1] in ours)]
+    revived = [graph.edges[pair] for pair in sorted(between) if ours | theirs >= set(pair) and graph.edges[pair].revoked]
+    for edge in revived:
+        graph.replace_edge(edge._replace(revoked=0))
+    for edge in sorted(revived, key=lambda edge: (edge.first_ts, edge.a, edge.b)):
+        replay(graph, edge)
+    return _finish(graph, by, call)
+
+
+def lift(snapshot: Snapshot, identifier: int, by: Operator, *, policy: Policy, sequence: Sequence_) -> Plan:
+    """End a quarantine: the identifier may join again; what it already owns stays."""
+    graph = Graph(snapshot, policy, sequence)
+    row = graph.identifiers[identifier]
+    if row.state != QUARANTINED:
+        raise Refusal("This identifier is not in quarantine.")
+    graph.replace(row._replace(state=NORMAL))
+    graph.unsettle_around((identifier,))
+    graph.record("lift", row.contact, a=identifier, reason=by.reason, actor=by.actor, event_id=by.operation)
+    return _finish(graph, by, by.call())
+
+
+def rebuild(snapshot: Snapshot, by: Operator, *, policy: Policy, sequence: Sequence_) -> Plan:
+    """Forget the conclusions of one component of evidence and draw them again from its edges, in their order of time.
+
+    ``snapshot.whole`` must be closed: no edge may lead out of it. Contacts keep their ids where they keep a member.
+    """
+    graph = Graph(snapshot, policy, sequence)
+    if any(graph.identifiers[i].contact in graph.part_loaded for i in graph.near):
+        raise Refusal("The evidence leads to contacts that are not loaded.")
+    before = {contact: set(body) for contact, body in graph.members.items()}
+    everybody = sorted(graph.identifiers, key=graph.rank)
+    for i in everybody:
+        graph.identifiers[i] = graph.identifiers[i]._replace(core=0, contact=0, shared_from=None)
+        graph.changed_identifiers.add(i)
+    graph.members, graph.core_members, graph.cores = {}, {}, {}
+    for edge in sorted(graph.edges.values(), key=lambda edge: (edge.first_ts, edge.a, edge.b)):
+        replay(graph, edge)
+    for i in everybody:
+        _alone(graph, i)
+    _name_as_before(graph, before)
+    graph.record("rebuild", min(before), reason=by.reason, actor=by.actor, event_id=by.operation)
+    return _finish(graph, by, by.call())
+
+
+def replay(graph: Graph, edge: Edge) -> None:
+    """Let an edge speak again, as the event that first brought it."""
+    if edge.revoked:
+        return
+    order = sorted((edge.a, edge.b), key=graph.rank_alone)
+    proven = edge.proven_ts is not None
+    ts, event = (edge.proven_ts, edge.proven_event) if edge.proven_ts is not None else (edge.first_ts, edge.first_event)
+    trust = edge.trust if proven else CLAIMED
+    idents = [_ident(graph, i, trust) for i in order]
+    call = Call(event, ts, edge.source, trust, tuple(idents))
+    anchor = link(graph, call, idents, proven=proven)
+    if proven:
+        follow_cores(graph, call, anchor)
+    settle(graph, call, proven=False)
+
+
+def _ident(graph: Graph, identifier: int, trust: int) -> Ident:
+    row = graph.identifiers[identifier]
+    rank = NO_MERGE_RANK if row.state == NO_MERGE else graph.kind(identifier).priority
+    return Ident((row.kind, row.value), trust, rank, row.state == NO_MERGE)
+
+
+def _alone(graph: Graph, identifier: int) -> None:
+    row = graph.identifiers[identifier]
+    if not row.contact:
+        graph.new_group((identifier,), proven=False)
+    if row.trust and not graph.identifiers[identifier].core:
+        graph.new_group((identifier,), proven=True)
+
+
+def _name_as_before(graph: Graph, before: dict[int, set[int]]) -> None:
+    """Give the new contacts the ids of the old ones that they share most with; the rest of the old ones redirect."""
+    free = dict(before)
+    for contact in sorted((c for c in graph.members if graph.members[c]), key=lambda c: (-len(graph.members[c]), c)):
+        body = graph.members[contact]
+        old = max(free, key=lambda c: (len(free[c] & body), -c), default=0)
+        if old and free[old] & body:
+            del free[old]
+            graph.new_group(set(body), proven=False, contact=old)
+            graph.forget_contact(contact)
+    for old, body in free.items():
+        graph.retire(old, graph.identifiers[min(body)].contact)
+
+
+def _take_apart(graph: Graph, contact: int, out: set[int], stay: set[int], former: int, by: Operator) -> Plan:
+    if not out or not stay:
+        raise Refusal("There is nothing to take apart: one side has no identifier in this contact.")
+    side = _near_side(graph, contact, out, stay)
+    rest = graph.members[contact] - side
+    call = by.call()
+    row = graph.record("unmerge", contact, reason=by.reason, actor=by.actor, event_id=by.operation, detail={"moved": sorted(side)})
+    part_for_good(graph, side, rest)
+    revoke_between(graph, side, rest, row)
+    divide_cores(graph, side)
+    first, *others = pieces(graph, side, proven=False)
+    revived = former if former in graph.contacts and graph.contacts[former].merged_into == contact else 0
+    if revived:
+        graph.replace_contact(graph.contacts[revived]._replace(status=0, merged_into=0))
+    graph.new_group(first, proven=False, contact=revived)
+    for piece in [*others, *pieces(graph, set(rest), proven=False)[1:]]:
+        graph.new_group(piece, proven=False)
+    part_names(graph, side | rest)
+    graph.unsettle_around(side | rest)
+    return _finish(graph, by, call)
+
+
+def _near_side(graph: Graph, contact: int, out: set[int], stay: set[int]) -> set[int]:
+    """The side to take out: the named identifiers and what hangs on them. What came later goes to its nearest side."""
+    members = graph.members[contact]
+    side = {i: 1 for i in out} | {i: 2 for i in stay}
+    group = {i: {i} for i in members}
+    inside = [e for p, e in graph.edges.items() if not e.revoked and members >= set(p)]
+    for edge in sorted(inside, key=lambda e: (_edge_class(graph, e), e.first_ts, e.a, e.b)):
+        a, b = group[edge.a], group[edge.b]
+        labels = {side[i] for i in a | b if i in side}
+        if a is not b and len(labels) < 2:
+            a |= b
+            for i in b:
+                group[i] = a
+    return {i for i in members if any(side.get(n) == 1 for n in group[i])}
+
+
+def _edge_class(graph: Graph, edge: Edge) -> int:
+    return max(graph.kind(edge.a).strength, graph.kind(edge.b).strength)
+
+
+def part_for_good(graph: Graph, side: set[int], rest: set[int]) -> None:
+    """New evidence between the two is a conflict from now on. Said of the strongest of each, and of the strongest proven."""
+    graph.part(graph.best(side), graph.best(rest))
+    proven = [{i for i in half if graph.identifiers[i].core} for half in (side, rest)]
+    if all(proven):
+        graph.part(graph.best(proven[0]), graph.best(proven[1]))
+
+
+def revoke_between(graph: Graph, side: set[int], rest: set[int], row: int) -> None:
+    """Evidence between the two counts no more, except that both were seen on a device: that did happen."""
+    both_known = graph.known(side) and graph.known(rest)
+    for pair, edge in list(graph.edges.items()):
+        crossing = (pair[0] in side and pair[1] in rest) or (pair[1] in side and pair[0] in rest)
+        if crossing and not edge.revoked and not (both_known and _edge_class(graph, edge) >= DEVICE):
+            graph.replace_edge(edge._replace(revoked=row))
+
+
+def divide_cores(graph: Graph, side: set[int]) -> None:
+    for core in {graph.identifiers[i].core for i in side} - {0}:
+        body = set(graph.core_members[core])
+        for piece in pieces(graph, body & side, proven=True):
+            if piece != body:
+                graph.new_group(piece, proven=True)
+        for piece in pieces(graph, body - side, proven=True)[1:]:
+            graph.new_group(piece, proven=True)
+
+
+def part_names(graph: Graph, identifiers: Collection[int]) -> None:
+    """An alias whose other name is in another contact now counts as a value of its own."""
+    for i in identifiers:
+        row = graph.identifiers[i]
+        if row.alias_of and graph.identifiers[row.alias_of].contact != row.contact:
+            graph.replace(row._replace(alias_of=0))
+
+
+def _finish(graph: Graph, by: Operator, call: Call) -> Plan:
+    follow_cores(graph, call, 0)
+    settle(graph, call, proven=False)
+    graph.log[:] = [row if row.actor != "system" else row._replace(actor=by.actor) for row in graph.log]
+    return plan_of(graph, [], [])

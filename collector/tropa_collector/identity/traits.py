@@ -1,0 +1,129 @@
+"""Traits: what each identifier's events said, and what that makes of the contact. Conflict-free registers, read-time answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from tropa_collector.identity.policy import DEVICE, Policy
+from tropa_collector.identity.records import Identifier, TraitWrite
+
+MAX_UNION_ITEMS = 100
+GROUPS = "group:"  # a group call's trait: which group, and what was said of it
+
+
+class Register(NamedTuple):
+    """One trait of one identifier. The latest word of the highest trust, and the earliest one of that trust.
+
+    ``value`` None is a tombstone, so that an older late value does not come back.
+    """
+
+    value: Any
+    trust: int
+    ts: int
+    event_id: str
+    source: str
+    first_value: Any
+    first_ts: int
+    first_event: str
+
+
+class Trait(NamedTuple):
+    """A contact's trait with the row that won: provenance for the API."""
+
+    value: Any
+    register: Register
+    identifier: int
+
+
+def fold(old: Register | None, write: TraitWrite) -> Register:
+    """The register after one more word. The order in which words come does not matter; a repeated one changes nothing."""
+    new = Register(write.value, write.trust, write.ts, write.event_id, write.source, write.value, write.ts, write.event_id)
+    if old is None or new.trust > old.trust:
+        return new
+    if new.trust < old.trust:
+        return old
+    latest = new if (new.ts, new.event_id) > (old.ts, old.event_id) else old
+    first = new if (new.ts, new.event_id) < (old.first_ts, old.first_event) else old
+    return latest._replace(first_value=first.first_value, first_ts=first.first_ts, first_event=first.first_event)
+
+
+class Row(NamedTuple):
+    """A register with the identifier it hangs on."""
+
+    identifier: Identifier
+    known: bool  # is it a unique or point identifier?
+    register: Register
+
+
+Strategy = Callable[[Sequence[Row]], tuple[Any, Row]]
+
+
+def last(rows: Sequence[Row]) -> tuple[Any, Row]:
+    row = max(rows, key=lambda row: (row.register.ts, row.register.event_id))
+    return row.register.value, row
+
+
+def first(rows: Sequence[Row]) -> tuple[Any, Row]:
+    """The earliest word there was, ``$set_once``; a tombstone is no word."""
+    said = [row for row in rows if row.register.first_value is not None] or rows
+    row = min(said, key=lambda row: (row.register.first_ts, row.register.first_event))
+    return row.register.first_value, row
+
+
+def known_first(rows: Sequence[Row]) -> tuple[Any, Row]:
+    """What was said under a login or an email beats what was said on a mere device."""
+    return last([row for row in rows if row.known] or rows)
+
+
+def union(rows: Sequence[Row]) -> tuple[Any, Row]:
+    """All values there are, lists opened, each once, the latest last."""
+    found: list[Any] = []
+    ordered = sorted(rows, key=lambda row: (row.register.ts, row.register.event_id))
+    for row in ordered:
+        value = row.register.value
+        for item in value if isinstance(value, list) else [] if value is None else [value]:
+            if item not in found and len(found) < MAX_UNION_ITEMS:
+                found.append(item)
+    return found or None, ordered[-1]
+
+
+STRATEGIES: Mapping[str, Strategy] = {"last": last, "first": first, "known_first": known_first, "union": union}
+DEFAULTS: Mapping[str, str] = dict.fromkeys(("name", "first_name", "last_name", "firstName", "lastName", "birthday"), "known_first")
+
+
+def contact_traits(
+    contact: int,
+    registers: Iterable[tuple[Identifier, str, Register]],
+    policy: Policy,
+    strategies: Mapping[str, str] = DEFAULTS,
+) -> dict[str, Trait]:
+    """A contact's traits out of its identifiers' registers: of each trait, the rows of the highest trust, by its strategy.
+
+    A word said on a shared device since it is shared is nobody's: it is seen in the device's own contact only.
+    """
+    rows: dict[str, list[Row]] = {}
+    for identifier, key, register in registers:
+        kind = policy.kinds[identifier.kind]
+        if kind.strength < DEVICE or owner_at(identifier, register.ts) == contact:
+            rows.setdefault(key, []).append(Row(identifier, kind.known, register))
+    found = {}
+    for key, said in sorted(rows.items()):
+        top = max(row.register.trust for row in said)
+        strategy = STRATEGIES[strategies.get(key, "last")]
+        value, row = strategy([row for row in said if row.register.trust == top])
+        if value is not None:
+            found[key] = Trait(value, row.register, row.identifier.id)
+    return found
+
+
+def owner_at(identifier: Identifier, ts: int) -> int:
+    """Whose an event or trait of this identifier is: a device's own contact's once the device is shared."""
+    if identifier.shared_from is not None and ts >= identifier.shared_from:
+        return identifier.shared_contact
+    return identifier.contact
+
+
+def groups(traits: Mapping[str, Trait]) -> dict[str, Any]:
+    """The groups a contact belongs to, with what was said of each."""
+    return {key.removeprefix(GROUPS): trait.value for key, trait in traits.items() if key.startswith(GROUPS)}
