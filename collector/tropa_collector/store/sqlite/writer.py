@@ -91,7 +91,10 @@ class Writer:
         taken: list[tuple[int, Submission]] = []
         timeout = IDLE_SECONDS
         while select.select([self._channel], [], [], timeout)[0]:
-            data = self._channel.recv(_RECEIVE_BYTES)
+            try:
+                data = self._channel.recv(_RECEIVE_BYTES)
+            except ConnectionResetError:  # the collector died with answers unread: an end like any other
+                data = b""
             if not data:
                 return taken, False
             for message in self._frames.feed(data):
