@@ -1,6 +1,6 @@
 """Django: an app and a middleware.
 
-INSTALLED_APPS = [..., "tropa.integrations.django"]
+INSTALLED_APPS = [..., "tropa.integrations.django.TropaConfig"]
 MIDDLEWARE = ["tropa.integrations.django.tropa_middleware", ...]
 TROPA = {"WRITE_KEY": "sk_…", "HOST": "https://t.shop.example", "SPOOL": "/var/spool/tropa"}
 """
