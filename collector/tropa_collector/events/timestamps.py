@@ -5,25 +5,27 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST = -62_135_596_800_000_000
+_LAST = 253_402_300_799_999_999
 
 
 def to_microseconds(text: str) -> int:
     """UTC microseconds; a time without an offset is taken as UTC, digits past the sixth are dropped.
 
     Raises:
-        ValueError: not ISO 8601, or outside the years 1 to 9999.
+        ValueError: not ISO 8601, or in a year that is not 1 to 9999.
     """
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    try:
-        since = moment - _EPOCH
-    except OverflowError:
-        raise ValueError("outside the years 1 to 9999") from None
+    since = moment - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def to_iso(microseconds: int) -> str:
-    """RFC 3339 in UTC: milliseconds as JavaScript writes them, six digits only where they say something."""
-    moment = _EPOCH + timedelta(microseconds=microseconds)
+    """RFC 3339 in UTC: milliseconds as JavaScript writes them, six digits only where they say something.
+
+    What an offset or a clock's correction took out of the years 1 to 9999 is shown as the first or last moment of them.
+    """
+    moment = _EPOCH + timedelta(microseconds=min(max(microseconds, _FIRST), _LAST))
     return moment.isoformat(timespec="microseconds" if microseconds % 1_000 else "milliseconds").replace("+00:00", "Z")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final
-from urllib.parse import parse_qs
 
 from tropa_collector.errors import (
     Forbidden,
@@ -29,7 +28,7 @@ from tropa_collector.receive import pixel, replies, settings_stub
 from tropa_collector.receive.body import inflate
 from tropa_collector.receive.client_address import client_address
 from tropa_collector.receive.cors import answer_headers, origin_allowed, preflight_headers
-from tropa_collector.receive.keys import KeyRing, Source, key_of_body, key_of_headers
+from tropa_collector.receive.keys import KeyRing, Source, key_of_body, key_of_headers, key_of_query
 from tropa_collector.receive.rates import Rates
 from tropa_collector.receive.receipt import Receipt
 from tropa_collector.receive.replies import Reply
@@ -55,6 +54,11 @@ _HINTS: Final = (
 )
 _RETRY_MARKERS: Final = (b"x-retry-count", b"rsa-retry-attempt")
 _LETTERS: Final = {"i": "identify", "t": "track", "p": "page", "s": "screen", "g": "group", "a": "alias"}
+_PIXEL: Final = Reply(
+    200,
+    pixel.GIF,
+    [(b"content-type", b"image/gif"), (b"content-length", b"%d" % len(pixel.GIF)), (b"cache-control", b"no-store")],
+)
 
 
 class _Gone(Exception):  # noqa: N818 - the sender left; nothing to answer
@@ -77,7 +81,7 @@ Handler = Callable[[_Ask], Awaitable[Reply]]
 class Endpoint:
     """The ingest paths; ``next_app`` answers every other one."""
 
-    def __init__(  # noqa: PLR0913 - the parts of the collector meet here
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts of the collector meet here
         self,
         settings: Settings,
         ring: KeyRing,
@@ -99,10 +103,10 @@ class Endpoint:
         self._routes = self._make_routes(settings)
 
     def _make_routes(self, settings: Settings) -> dict[str, tuple[str, Handler]]:
-        batch = partial(self._ingest, self._open_batch)
+        batch = partial(self._ingest, self._open_batch, originals)
         routes: dict[str, tuple[str, Handler]] = {}
         for type_ in TYPES:
-            routes[f"/v1/{type_}"] = (type_, partial(self._ingest, partial(_open_single, type_)))
+            routes[f"/v1/{type_}"] = (type_, partial(self._ingest, partial(_open_single, type_), _itself))
         for letter, type_ in _LETTERS.items():
             routes[f"/v1/{letter}"] = routes[f"/v1/{type_}"]
         for path in ("/v1/batch", "/v1/b", "/v1/import", *settings.ingest_paths):
@@ -149,7 +153,9 @@ class Endpoint:
 
     # -- events
 
-    async def _ingest(self, open_: Callable[[object], Envelope], ask: _Ask) -> Reply:
+    async def _ingest(
+        self, open_: Callable[[object], Envelope], slice_: Callable[[bytes], Sequence[bytes] | None], ask: _Ask
+    ) -> Reply:
         if ask.method != "POST":
             raise self._refused(MethodNotAllowed(f"This path takes POST, not {ask.method}."))
         try:
@@ -165,8 +171,8 @@ class Endpoint:
             self._spend(receipt, len(envelope.items))
         except RequestError as error:
             raise self._refused(error) from None
-        single = open_ is not self._open_batch
-        return replies.of_verdict(await self._pipeline.ingest(envelope, receipt, partial(_originals, body, single)))
+        # Sliced once, for the first bad event: a batch may hold thousands of them.
+        return replies.of_verdict(await self._pipeline.ingest(envelope, receipt, cache(partial(slice_, body))))
 
     async def _validate(self, ask: _Ask) -> Reply:
         if ask.method != "POST":
@@ -181,7 +187,7 @@ class Endpoint:
         return replies.of_verdict(Verdict(len(envelope.items) - len(prepared.errors), prepared.errors, prepared.warnings))
 
     def _open_batch(self, parsed: object) -> Envelope:
-        return open_batch(parsed, max_events=self._settings.max_batch_events)
+        return open_batch(parsed, max_events=self._settings.max_batch_events, max_bytes=self._settings.max_body_bytes)
 
     def _refused(self, error: RequestError) -> RequestError:
         self._counters.requests_refused[error.code] += 1
@@ -189,9 +195,7 @@ class Endpoint:
 
     def _source(self, ask: _Ask) -> Source | None:
         """The source named in the headers or the query, None if the body has to say."""
-        key = key_of_headers(ask.headers)
-        if key is None and ask.scope["query_string"]:
-            key = next(iter(parse_qs(ask.scope["query_string"].decode("latin-1"), max_num_fields=20).get("writeKey", ())), None)
+        key = key_of_headers(ask.headers) or key_of_query(ask.scope["query_string"])
         return None if key is None else self._known(key)
 
     def _known(self, key: str | None) -> Source:
@@ -271,24 +275,24 @@ class Endpoint:
     async def pixel(self, type_: str, ask: _Ask) -> Reply:
         """The GIF and 200 whatever happened; what happened is in the counters."""
         try:
+            body, envelope, receipt = self._open_pixel(type_, ask)
+            await self._pipeline.ingest(envelope, receipt, lambda: [body])
+        except RequestError:
+            pass  # nobody is there to read it
+        except Exception:
+            logger.exception("a pixel's event failed")
+        return _PIXEL
+
+    def _open_pixel(self, type_: str, ask: _Ask) -> tuple[bytes, Envelope, Receipt]:
+        try:
             body = pixel.decode(ask.scope["query_string"])
             parsed = parse(body, limits=self._limits)
-            source = self._source(ask) or self._known(key_of_body(parsed))
-            receipt = self._receipt(ask, source)
+            receipt = self._receipt(ask, self._source(ask) or self._known(key_of_body(parsed)))
             envelope = open_single(parsed, type_=type_)
             self._spend(receipt, 1)
-            await self._pipeline.ingest(envelope, receipt, lambda: [body])
         except RequestError as error:
-            self._refused(error)
-        return Reply(
-            200,
-            pixel.GIF,
-            [
-                (b"content-type", b"image/gif"),
-                (b"content-length", b"%d" % len(pixel.GIF)),
-                (b"cache-control", b"no-store"),
-            ],
-        )
+            raise self._refused(error) from None
+        return body, envelope, receipt
 
     async def settings_document(self, document: Callable[[str, str], dict[str, Any]], write_key: str, ask: _Ask) -> Reply:
         """What Segment's and RudderStack's browser SDKs ask for before their first event."""
@@ -307,8 +311,7 @@ def _odd_route(endpoint: Endpoint, scope: Scope) -> tuple[str, Handler] | None:
     if len(steps) == 4 and steps[:2] == ["v1", "projects"] and steps[3] == "settings":
         return "settings", partial(endpoint.settings_document, settings_stub.segment_settings, steps[2])
     if steps == ["sourceConfig"]:
-        asked = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=20)
-        key = next(iter(asked.get("writeKey", ())), None) or key_of_headers(dict(scope["headers"])) or ""
+        key = key_of_query(scope["query_string"]) or key_of_headers(dict(scope["headers"])) or ""
         return "settings", partial(endpoint.settings_document, settings_stub.rudderstack_settings, key)
     return None
 
@@ -319,5 +322,5 @@ def _open_single(type_: str, parsed: object) -> Envelope:
     return open_single(parsed, type_=type_)
 
 
-def _originals(body: bytes, single: bool) -> list[bytes] | None:
-    return [body] if single else originals(body)
+def _itself(body: bytes) -> Sequence[bytes]:
+    return [body]

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, NamedTuple
+from urllib.parse import unquote_to_bytes
 
 from tropa_collector.errors import SettingsError
 from tropa_collector.settings import Settings, SourceOptions
@@ -23,6 +24,7 @@ MASK = "***"  # what a client library shows instead of a key
 FILE_NAME = "keys.toml"
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _KEY = re.compile(r"[!-~]{4,200}")
+_MAX_QUERY_FIELDS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Source:
     kind: Literal["browser", "server"]
     write_key: str = field(repr=False)
     signing_secret: str | None = field(default=None, repr=False)
-    options: SourceOptions = SourceOptions()
+    options: SourceOptions = field(default_factory=SourceOptions)
 
     @property
     def trust(self) -> Trust:
@@ -75,8 +77,9 @@ def key_of_headers(headers: Mapping[bytes, bytes]) -> str | None:
 
 
 def _basic_user(credentials: bytes) -> str | None:
+    digits = credentials.strip().rstrip(b"=")
     try:
-        decoded = base64.b64decode(credentials.strip(), validate=True)
+        decoded = base64.b64decode(digits + b"=" * (-len(digits) % 4), validate=True)
     except (binascii.Error, ValueError):
         return None
     return _unmasked(decoded.partition(b":")[0].decode("utf-8", "replace"))
@@ -84,6 +87,15 @@ def _basic_user(credentials: bytes) -> str | None:
 
 def _unmasked(key: object) -> str | None:
     return key.strip() if isinstance(key, str) and key.strip() not in {"", MASK} else None
+
+
+def key_of_query(query: bytes) -> str | None:
+    """``?writeKey=``, the first of them."""
+    for field_ in query.split(b"&", _MAX_QUERY_FIELDS)[:_MAX_QUERY_FIELDS]:
+        name, _, value = field_.partition(b"=")
+        if name == b"writeKey" and (key := _unmasked(unquote_to_bytes(value).decode("utf-8", "replace"))):
+            return key
+    return None
 
 
 def key_of_body(body: object) -> str | None:
@@ -140,32 +152,40 @@ def credentials(settings: Settings) -> Credentials:
         SettingsError: the settings or the file cannot be used.
     """
     stored = _stored(settings.data / FILE_NAME)
-    entries, token_hash = list(settings.write_keys), None
+    entries = settings.write_keys or stored.write_keys or _new_entries()
+    made_token = None
     if settings.admin_token is not None:
         token_hash = hash_token(settings.admin_token)
-    made_token = None
-    made = False
-    if not entries:
-        entries = stored.get("write_keys", [])
-        if not entries:
-            entries = [
-                f"web:browser:wk_{secrets.token_urlsafe(18)}:ss_{secrets.token_urlsafe(32)}",
-                f"server:server:sk_{secrets.token_urlsafe(24)}",
-            ]
-            made = True
-    if token_hash is None:
-        token_hash = stored.get("admin_token_hash")
-        if token_hash is None:
-            made_token = secrets.token_urlsafe(24)
-            token_hash = hash_token(made_token)
-            made = True
-    if made:
-        _write(
-            settings.data / FILE_NAME,
-            [] if settings.write_keys else entries,
-            None if settings.admin_token else token_hash,
-        )
-    return Credentials(KeyRing(read_sources(entries, settings.sources)), token_hash, made_token, made)
+    elif stored.admin_token_hash is not None:
+        token_hash = stored.admin_token_hash
+    else:
+        made_token = secrets.token_urlsafe(24)
+        token_hash = hash_token(made_token)
+    ring = KeyRing(read_sources(entries, settings.sources))
+    kept = _Stored(
+        stored.write_keys if settings.write_keys else tuple(entries),
+        stored.admin_token_hash if settings.admin_token is not None else token_hash,
+    )
+    if kept != stored:
+        _write(settings.data / FILE_NAME, kept)
+    return Credentials(ring, token_hash, made_token, kept != stored)
+
+
+def key_ring(settings: Settings) -> KeyRing:
+    """The sources there are; unlike :func:`credentials` it makes none.
+
+    Raises:
+        SettingsError: the settings or the file cannot be used.
+    """
+    entries = settings.write_keys or _stored(settings.data / FILE_NAME).write_keys
+    return KeyRing(read_sources(entries, settings.sources if entries else {}))
+
+
+def _new_entries() -> tuple[str, ...]:
+    return (
+        f"web:browser:wk_{secrets.token_urlsafe(18)}:ss_{secrets.token_urlsafe(32)}",
+        f"server:server:sk_{secrets.token_urlsafe(24)}",
+    )
 
 
 def hash_token(token: str) -> str:
@@ -173,22 +193,36 @@ def hash_token(token: str) -> str:
     return blake2b(token.encode(), digest_size=32, person=b"tropa admin").hexdigest()
 
 
-def _stored(path: Path) -> dict[str, Any]:
+class _Stored(NamedTuple):
+    """The content of ``keys.toml``."""
+
+    write_keys: tuple[str, ...] = ()
+    admin_token_hash: str | None = None
+
+
+def _stored(path: Path) -> _Stored:
     if not path.is_file():
-        return {}
+        return _Stored()
     try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        content = tomllib.loads(path.read_text("utf-8"))
+        return _Stored(tuple(map(str, content.get("write_keys", ()))), content.get("admin_token_hash"))
+    except (OSError, ValueError, TypeError) as error:
         raise SettingsError(f"{path} cannot be read ({error}). Restore it, or remove it to have new keys made.") from None
 
 
-def _write(path: Path, entries: list[str], token_hash: str | None) -> None:
+def _write(path: Path, kept: _Stored) -> None:
+    """The whole file or, should the machine stop now, the one before it."""
     lines = ["# Made at first start. Write keys and signing secrets; of the admin token only a hash.\n"]
-    if entries:
-        lines.append("write_keys = [\n" + "".join(f'  "{entry}",\n' for entry in entries) + "]\n")
-    if token_hash:
-        lines.append(f'admin_token_hash = "{token_hash}"\n')
+    if kept.write_keys:
+        lines.append("write_keys = [\n" + "".join(f'  "{entry}",\n' for entry in kept.write_keys) + "]\n")
+    if kept.admin_token_hash:
+        lines.append(f'admin_token_hash = "{kept.admin_token_hash}"\n')
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    partial = path.with_name(path.name + ".partial")
+    partial.unlink(missing_ok=True)
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.writelines(lines)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)

@@ -47,6 +47,8 @@ def of_verdict(verdict: Verdict) -> Reply:
 def of_error(error: RequestError) -> Reply:
     """The one place where an error becomes HTTP."""
     reply = _json(error.status, {"success": False, "code": error.code, "message": error.message})
+    if error.status == 405:
+        reply.headers.append((b"allow", b"POST, OPTIONS"))  # RFC 9110 §15.5.6
     if error.retry_after_seconds is not None:
         reply.headers.append((b"retry-after", b"%d" % error.retry_after_seconds))
     return reply
