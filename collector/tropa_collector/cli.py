@@ -75,10 +75,12 @@ def _show_credentials(collector: Any) -> None:
 @click.option("--show", is_flag=True, help="Print whole keys.")
 def keys(data: Path | None, *, show: bool) -> None:
     """List the sources and their write keys."""
-    from tropa_collector.receive.keys import credentials  # noqa: PLC0415
+    from tropa_collector.receive.keys import key_ring  # noqa: PLC0415
 
-    settings = load({"data": data})
-    for source in credentials(settings).ring.sources:
+    sources = key_ring(load({"data": data})).sources
+    if not sources:
+        click.echo("No keys yet: `tropa serve` makes them at its first start, or set TROPA_WRITE_KEYS.")
+    for source in sources:
         key = source.write_key if show else source.write_key[:6] + "…"
         signed = "  signs identities" if source.signing_secret else ""
         click.echo(f"{source.name:20} {source.kind:8} {key}{signed}")
@@ -142,7 +144,8 @@ def quarantine_replay(data: Path | None, code: str | None, ids: tuple[int, ...],
 
     settings = load({"data": data})
     if offline.is_served(settings):
-        counts = offline.ask_admin(admin_url, token, "/api/v1/quarantine/replay", {"code": code, "ids": list(ids)})
+        asked = {"code": code, "ids": list(ids) or None}
+        counts = offline.ask_admin(admin_url, token, "/api/v1/quarantine/replay", asked)
     else:
         counts = asyncio.run(offline.replay_offline(settings, code=code, ids=ids))
     click.echo(", ".join(f"{number} {name}" for name, number in counts.items()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,14 +45,23 @@ class _Json(Response):
         return orjson.dumps(content)
 
 
-class _BadRequest(RequestError):
+class _BadParameterError(RequestError):
     code = "bad_parameter"
 
 
 def admin_app(parts: AdminParts) -> Starlette:
     """The admin listener's application."""
-    api = _Api(parts)
-    routes = [
+    app = Starlette(
+        routes=_routes(_Api(parts)),
+        middleware=[Middleware(RequireToken, token_hash=parts.token_hash)],
+        exception_handlers={RequestError: _request_error, HTTPException: _http_error, Exception: _fault},
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+def _routes(api: _Api) -> list[Route]:
+    return [
         Route("/health", health),
         Route("/ready", api.ready),
         Route("/metrics", api.metrics),
@@ -60,11 +70,6 @@ def admin_app(parts: AdminParts) -> Starlette:
         Route("/api/v1/quarantine/replay", api.replay, methods=["POST"]),
         Route("/api/v1/stats", api.stats),
     ]
-    return Starlette(
-        routes=routes,
-        middleware=[Middleware(RequireToken, token_hash=parts.token_hash)],
-        exception_handlers={RequestError: _request_error, HTTPException: _http_error},
-    )
 
 
 async def health(_: Request) -> Response:
@@ -108,7 +113,7 @@ class _Api:
         try:
             page = await self._parts.reader.events(query)
         except ValueError as error:
-            raise _BadRequest(str(error)) from None
+            raise _BadParameterError(str(error)) from None
         return _Json({"events": page.rows, "next": page.next})
 
     async def quarantine(self, request: Request) -> Response:
@@ -116,16 +121,11 @@ class _Api:
         try:
             page = await self._parts.reader.quarantine(code=asked.get("code"), before=asked.get("before"), limit=_limit(request))
         except ValueError as error:
-            raise _BadRequest(str(error)) from None
+            raise _BadParameterError(str(error)) from None
         return _Json({"quarantine": page.rows, "next": page.next})
 
     async def replay(self, request: Request) -> Response:
-        body = await request.body()
-        try:
-            asked = orjson.loads(body or b"{}")
-            code, ids = asked.get("code"), [int(one) for one in asked.get("ids", ())]
-        except (orjson.JSONDecodeError, AttributeError, TypeError, ValueError):
-            raise _BadRequest('Send {"code": "..."} or {"ids": [1, 2]} or nothing at all for everything.') from None
+        code, ids = _asked_replay(await request.body())
         parts = self._parts
         return _Json(await replay(parts.pipeline, parts.reader, parts.ring, code=code, ids=ids))
 
@@ -150,25 +150,53 @@ class _Api:
 
 def _limit(request: Request) -> int:
     text = request.query_params.get("limit", "100")
-    if not text.isdigit() or not 1 <= int(text) <= MAX_LIMIT:
-        raise _BadRequest(f"`limit` is a number from 1 to {MAX_LIMIT}; it was {text!r}.")
+    if not re.fullmatch("[0-9]{1,4}", text) or not 1 <= int(text) <= MAX_LIMIT:
+        raise _BadParameterError(f"`limit` is a number from 1 to {MAX_LIMIT}; it was {text[:40]!r}.")
     return int(text)
 
 
-def _time(text: str | None) -> int | None:
+def _asked_replay(body: bytes) -> tuple[str | None, list[int]]:
+    """``code`` and ``ids`` of a replay's body; an empty list of ids is refused, because no ids at all mean all of them."""
     try:
-        return None if text is None else to_microseconds(text)
+        asked = orjson.loads(body or b"{}")
+    except orjson.JSONDecodeError:
+        asked = None
+    if isinstance(asked, dict) and asked.keys() <= {"code", "ids"}:
+        code, ids = asked.get("code"), asked.get("ids")
+        if isinstance(code, str | None) and (ids is None or _are_ids(ids)):
+            return code, ids or []
+    raise _BadParameterError(f'Send {{"code": "..."}} or {{"ids": [1, 2]}}, at most {MAX_LIMIT}, or nothing at all for everything.')
+
+
+def _are_ids(value: object) -> bool:
+    return (
+        isinstance(value, list) and 1 <= len(value) <= MAX_LIMIT and all(type(one) is int and abs(one) < 1 << 63 for one in value)
+    )
+
+
+def _time(text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        return to_microseconds(text)
     except ValueError:
-        raise _BadRequest(f"`since` is an ISO 8601 time such as 2026-11-21T20:31:35Z; it was {text!r}.") from None
+        raise _BadParameterError(f"`since` is an ISO 8601 time such as 2026-11-21T20:31:35Z; it was {text[:40]!r}.") from None
 
 
 async def _request_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestError)
-    return _Json({"code": error.code, "message": error.message}, status_code=error.status)
+    assert isinstance(error, RequestError)  # noqa: S101 - what it is registered for
+    wait = error.retry_after_seconds
+    headers = None if wait is None else {"Retry-After": str(wait)}
+    return _Json({"code": error.code, "message": error.message}, status_code=error.status, headers=headers)
+
+
+async def _fault(_: Request, __: Exception) -> Response:
+    """What is not foreseen; the server logs it."""
+    return _Json({"code": "internal_error", "message": "The collector failed; the fault is in its log."}, status_code=500)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
+    assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "error")
     message = f"{request.method} {request.url.path}: {error.detail}."
     return _Json({"code": code, "message": message}, status_code=error.status_code, headers=error.headers)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,6 +21,8 @@ from tropa_collector.store.protocol import (
     stored_event,
 )
 
+RECENT_KEYS = 65_536
+
 
 class MemoryStore:
     """``EventLog`` and ``EventReader`` over lists. ``fail_with`` makes the next commits refuse."""
@@ -30,6 +32,7 @@ class MemoryStore:
         self.held: dict[int, Quarantined] = {}
         self.fail_with: Unavailable | None = None
         self._keys: set[tuple[str, int, str]] = set()
+        self._recent: OrderedDict[tuple[str, str], None] = OrderedDict()  # catches a retry that was stamped anew
         self._next = 1
         self._released = 0
 
@@ -49,10 +52,10 @@ class MemoryStore:
             raise self.fail_with
         flags = bytearray()
         for record in submission.records:
-            key = (record.source, record.original_at, record.message_id)
-            flags.append(Outcome.DUPLICATE if key in self._keys else Outcome.STORED)
-            if key not in self._keys:
-                self._keys.add(key)
+            if self._is_known(record):
+                flags.append(Outcome.DUPLICATE)
+            else:
+                flags.append(Outcome.STORED)
                 self.records.append(record)
         for bad in submission.quarantined:
             self.held[self._next] = bad
@@ -60,6 +63,15 @@ class MemoryStore:
         for quarantine_id in submission.released:
             self._released += self.held.pop(quarantine_id, None) is not None
         return bytes(flags)
+
+    def _is_known(self, record: Record) -> bool:
+        key, recent = (record.source, record.original_at, record.message_id), (record.source, record.message_id)
+        known = key in self._keys or recent in self._recent
+        self._keys.add(key)
+        self._recent[recent] = None
+        if len(self._recent) > RECENT_KEYS:
+            self._recent.popitem(last=False)
+        return known
 
     async def events(self, query: EventQuery) -> Page:
         wanted = [

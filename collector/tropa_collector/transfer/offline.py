@@ -15,10 +15,11 @@ from tropa_collector.enrich.place import Places
 from tropa_collector.errors import StoreError
 from tropa_collector.metrics import Counters
 from tropa_collector.pipeline import Pipeline
-from tropa_collector.receive.keys import credentials
+from tropa_collector.receive.keys import key_ring
 from tropa_collector.settings import Settings
 from tropa_collector.store.sqlite.client import SqliteLog
 from tropa_collector.store.sqlite.reader import SqliteReader
+from tropa_collector.store.sqlite.writer import FILE_NAME
 from tropa_collector.transfer.replay import replay
 
 
@@ -68,7 +69,13 @@ async def quarantined(settings: Settings, *, code: str | None, limit: int) -> li
 
 
 async def replay_offline(settings: Settings, *, code: str | None, ids: Sequence[int]) -> dict[str, int]:
-    """Open the store, replay, close it."""
+    """Open the store, replay, close it.
+
+    Raises:
+        StoreError: there is no store, or it does not open.
+    """
+    if not (settings.data / FILE_NAME).is_file():
+        raise StoreError(f"There is no store in {settings.data}.")
     log, reader = SqliteLog(settings), SqliteReader(settings.data)
     await log.start()
     try:
@@ -78,7 +85,7 @@ async def replay_offline(settings: Settings, *, code: str | None, ids: Sequence[
             Places(settings.geo_databases, settings.enrich_cache_items),
         )
         pipeline = Pipeline(settings, log, Counters(), devices, places)
-        return await replay(pipeline, reader, credentials(settings).ring, code=code, ids=ids)
+        return await replay(pipeline, reader, key_ring(settings), code=code, ids=ids)
     finally:
         await reader.stop()
         await log.stop(seconds=settings.drain_seconds)
