@@ -152,8 +152,14 @@ class Pipeline:
                 if not of_browser:
                     geo, ip = lookup_place(context["ip"]), own
                 encoded = orjson.dumps({**sent, "context": {**context, "ip": own}})
-            enriched = orjson.dumps({"device": device, "geo": geo, "campaign": campaign, "page": page, "ip": ip})
-            body = b'%b,"enriched":%b}' % (encoded[:-1], enriched)
+            body = b'%b,"enriched":{"device":%b,"geo":%b,"campaign":%b,"page":%b,"ip":%b}}' % (
+                encoded[:-1],
+                device.json if device is not None else b"null",
+                geo.json if geo is not None else b"null",
+                campaign.json if campaign is not None else b"null",
+                page.json if page is not None else b"null",
+                b'"%b"' % ip.encode() if ip is not None else b"null",
+            )
             return Record(
                 source_name,
                 trust,

@@ -16,8 +16,9 @@ from user_agents import parsers
 from tropa_collector.enrich.bounded_cache import BoundedCache
 from tropa_collector.enrich.client_hints import ClientHints, read_hints, windows_version
 from tropa_collector.enrich.crawlers import Crawlers
+from tropa_collector.enrich.enrichment import Enrichment
 
-Device = dict[str, Any]
+Device = Enrichment
 _NameAndVersion = tuple[str | None, str | None]
 
 # Real user agents end before 400 characters; expressions that backtrack do not stop there.
@@ -86,14 +87,14 @@ class Devices:
         bot_name = self._bot_name(agent, text, hints)
         kind = "bot" if bot_name else _kind(agent, hints)
         brand, model = _maker(agent, hints, kind)
-        device: Device = {"type": kind, "brand": brand, "model": model}
+        device: dict[str, Any] = {"type": kind, "brand": brand, "model": model}
         device["os"] = _named(*_system(agent, hints))
         device["browser"] = _named(*_browser(agent, hints))
         device["bot"] = bot_name is not None
         device["db"] = self._db
         if bot_name:
             device["bot_name"] = bot_name
-        return device
+        return Enrichment(device)
 
     def _bot_name(self, agent: _Agent, text: str, hints: ClientHints) -> str | None:
         listed = self._crawlers.name_in(text) or (_HEADLESS if hints.browser == _HEADLESS else None)

@@ -7,9 +7,10 @@ from typing import Any
 from urllib.parse import unquote_plus, urlsplit
 
 from tropa_collector.enrich.bounded_cache import BoundedCache
+from tropa_collector.enrich.enrichment import Enrichment
 
-Page = dict[str, str]
-Campaign = dict[str, Any]
+Page = Enrichment
+Campaign = Enrichment
 
 UTM_FIELDS = {
     "utm_source": "source",
@@ -75,7 +76,8 @@ def _read(key: _Key) -> tuple[Page | None, Campaign | None]:
     query = search.removeprefix("?") if search else url_query
     page = {"host": host, "path": path or url_path, "referrer_host": _split(referrer)[0]}
     known = {name: value for name, value in page.items() if value}
-    return known or None, _campaign(dict(campaign), query or "") or None
+    found = _campaign(dict(campaign), query or "")
+    return Enrichment(known) if known else None, Enrichment(found) if found else None
 
 
 def _split(url: str | None) -> tuple[str | None, str | None, str | None]:
@@ -89,10 +91,10 @@ def _split(url: str | None) -> tuple[str | None, str | None, str | None]:
         return None, None, None
 
 
-def _campaign(sent: Mapping[str, str | None], query: str) -> Campaign:
+def _campaign(sent: Mapping[str, str | None], query: str) -> dict[str, Any]:
     parameters = _parameters(query)
     utm = {field: parameters.get(name) for name, field in UTM_FIELDS.items()}
-    campaign: Campaign = {}
+    campaign: dict[str, Any] = {}
     for field, value in utm.items():
         if chosen := (sent.get(field) or "")[:MAX_VALUE_CHARS] or value:
             campaign[field] = chosen

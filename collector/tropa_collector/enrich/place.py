@@ -12,7 +12,8 @@ from typing import Literal
 import iptocc
 
 from tropa_collector.enrich.bounded_cache import BoundedCache
-from tropa_collector.enrich.geo_database import GeoDatabase, Place
+from tropa_collector.enrich.enrichment import Enrichment
+from tropa_collector.enrich.geo_database import GeoDatabase
 
 REFRESH_SECONDS = 1.0
 MAX_ADDRESS_CHARS = 64  # an IPv6 address with a scope
@@ -33,11 +34,11 @@ class Places:
         self, databases: Sequence[str], max_items: int, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         self._databases = tuple(GeoDatabase(path) for path in databases)
-        self._known: BoundedCache[str, Place | None] = BoundedCache(self._read, max_items, MAX_ADDRESS_CHARS)
+        self._known: BoundedCache[str, Enrichment | None] = BoundedCache(self._read, max_items, MAX_ADDRESS_CHARS)
         self._monotonic = monotonic
         self._refresh_at = monotonic() + REFRESH_SECONDS
 
-    def lookup(self, address: str | None) -> Place | None:
+    def lookup(self, address: str | None) -> Enrichment | None:
         """The place, or None for an address that is private, unknown or none. A shared dict: never change it.
 
         Keys: country (ISO 3166-1 alpha-2), region, city, timezone, db; with some databases latitude, longitude and
@@ -57,7 +58,7 @@ class Places:
         if any(changed):
             self._known.clear()
 
-    def _read(self, address: str) -> Place | None:
+    def _read(self, address: str) -> Enrichment | None:
         ip = _parse(address)
         if ip is None or not ip.is_global:
             return None
@@ -65,7 +66,7 @@ class Places:
         for database in self._databases:
             place = database.find(text, ip.version)
             if place is not None:
-                return place
+                return Enrichment(place)
         country = iptocc.country_code(text)
         return _country_place(country) if country else None
 
@@ -98,5 +99,5 @@ _IPTOCC = f"iptocc {version('iptocc')}"
 
 
 @lru_cache(maxsize=300)  # there are some 250 countries: their dicts are shared by all addresses
-def _country_place(country: str) -> Place:
-    return {"country": country, "region": None, "city": None, "timezone": None, "db": _IPTOCC}
+def _country_place(country: str) -> Enrichment:
+    return Enrichment({"country": country, "region": None, "city": None, "timezone": None, "db": _IPTOCC})

@@ -10,13 +10,15 @@ import orjson
 from pydantic import ValidationError
 
 from tropa_collector.errors import MalformedBody, PayloadTooLarge
-from tropa_collector.events.model import ADAPTERS, EVENT_NAME_CHARS, TYPES
+from tropa_collector.events.accept import acceptor
+from tropa_collector.events.model import ADAPTERS, DEFINITIONS, EVENT_NAME_CHARS, TYPES
 from tropa_collector.events.normalise import Fault, Limits, checked, dump
 from tropa_collector.events.timestamps import to_microseconds
 
 _MESSAGE_IDS = uuid.UUID("6e0c5a0e-5b0c-5c55-9b8f-0d4a5e6f7a10")
-_RESERVED = ("receivedAt", "enriched", "received_at", "contact_id")
-_IDS = ("messageId", "anonymousId", "userId", "groupId", "previousId")
+_RESERVED = frozenset({"receivedAt", "enriched", "received_at", "contact_id", "source", "trust"})
+_ACCEPTS = {type_: acceptor(definition) for type_, definition in DEFINITIONS.items()}
+_SWELL = 8  # times max_body_bytes: what merging the batch's own context into each event may make of a body
 
 
 class Envelope(NamedTuple):
@@ -26,6 +28,11 @@ class Envelope(NamedTuple):
     sent_at: object = None
     context: object = None
     integrations: object = None
+
+    @property
+    def bare(self) -> bool:
+        """Nothing to merge into the items."""
+        return self.context is None and self.integrations is None and self.sent_at is None
 
 
 class Notice(NamedTuple):
@@ -59,12 +66,12 @@ class Invalid(NamedTuple):
     encoded: bytes
 
 
-def open_batch(body: object, *, max_events: int) -> Envelope:
-    """The events of a ``/v1/batch`` body.
+def open_batch(body: object, *, max_events: int, max_bytes: int) -> Envelope:
+    """The events of a ``/v1/batch`` body of at most ``max_bytes``.
 
     Raises:
         MalformedBody: not an object with a list ``batch``.
-        PayloadTooLarge: more events than ``max_events``.
+        PayloadTooLarge: more events than ``max_events``, or a context that would swell them beyond all proportion.
     """
     if not isinstance(body, dict):
         raise MalformedBody(f'Send an object {{"batch": [...]}}, not {_kind(body)}.', code="not_an_object")
@@ -75,7 +82,14 @@ def open_batch(body: object, *, max_events: int) -> Envelope:
         )
     if len(items) > max_events:
         raise PayloadTooLarge(f"{len(items)} events in one batch; at most {max_events} are taken. Send smaller batches.")
-    return Envelope(items, body.get("sentAt"), body.get("context"), body.get("integrations"))
+    envelope = Envelope(items, body.get("sentAt"), body.get("context"), body.get("integrations"))
+    if (envelope.context or envelope.integrations) and _shared_bytes(envelope) * len(items) > _SWELL * max_bytes:
+        raise PayloadTooLarge("The batch's `context` and `integrations` are too large to go with each event. Send smaller batches.")
+    return envelope
+
+
+def _shared_bytes(envelope: Envelope) -> int:
+    return len(dump((envelope.context, envelope.integrations)))
 
 
 def open_single(body: object, *, type_: str) -> Envelope:
@@ -94,49 +108,72 @@ def open_single(body: object, *, type_: str) -> Envelope:
 
 def check(item: object, envelope: Envelope, *, source: str, limits: Limits, max_event_bytes: int) -> Valid | Invalid:
     """One event: merged with its batch, bounded, repaired, held against the model."""
-    if type(item) is not dict:
+    if not isinstance(item, dict):
         return _invalid(Fault("wrong_type", "$", f"An event is a JSON object, not {_kind(item)}."), {}, dump(item))
-    event = _merged(item, envelope)
-    notices: tuple[Notice, ...] = ()
-    for name in _RESERVED:
-        if name in event:
-            del event[name]
-            if name != "receivedAt":
-                notices += (Notice("reserved_field", f"$.{name}", f"`{name}` is the collector's own field; yours was dropped."),)
+    event = item if envelope.bare else _merged(item, envelope)
+    notices = () if _RESERVED.isdisjoint(event) else _without_reserved(event)
     event, encoded, fault = checked(event, limits)
+    if fault is None and len(encoded) > max_event_bytes:
+        text = f"The event has {len(encoded)} bytes; at most {max_event_bytes} are taken. Send less in properties or traits."
+        fault = Fault("event_too_large", "$", text)
     if fault is not None:
         return _invalid(fault, event, encoded)
-    if len(encoded) > max_event_bytes:
-        text = f"The event has {len(encoded)} bytes; at most {max_event_bytes} are taken. Send less in properties or traits."
-        return _invalid(Fault("event_too_large", "$", text), event, encoded)
+    accepts = _ACCEPTS.get(event.get("type", ""), _never) if isinstance(event.get("type"), str) else _never
+    if not accepts(event):
+        try:
+            event, encoded = _judged(event, encoded)
+        except _Refused as refused:
+            return _invalid(refused.fault, event, encoded)
+    try:
+        original_at = _time(event, "originalTimestamp") if event.get("originalTimestamp") else _time(event, "timestamp")
+        sent_at = _time(event, "sentAt")
+    except _Refused as refused:
+        return _invalid(refused.fault, event, encoded)
+    message_id = event.get("messageId")
+    if not message_id:
+        message_id = _message_id(source, event, own_time=original_at is not None)
+        encoded = orjson.dumps(event | {"messageId": message_id})
+        event["messageId"] = message_id
+        notices += (Notice("message_id_missing", "$.messageId", "Without a messageId a retry cannot be told from a second event."),)
+    if not (event.get("anonymousId") or event.get("userId")):
+        notices += (Notice("no_identity", "$", "Neither anonymousId nor userId: the event is kept, but belongs to nobody."),)
+    return Valid(event, encoded, event["type"], _name(event), message_id, original_at, sent_at, notices)
+
+
+def _never(_: dict[str, Any]) -> bool:
+    return False
+
+
+def _without_reserved(event: dict[str, Any]) -> tuple[Notice, ...]:
+    """Drop what only the collector says; ``receivedAt`` is in every relayed event and not worth a word."""
+    dropped = [name for name in event if name in _RESERVED]
+    for name in dropped:
+        del event[name]
+    return tuple(
+        Notice("reserved_field", f"$.{name}", f"`{name}` is the collector's own field; yours was dropped.")
+        for name in dropped
+        if name != "receivedAt"
+    )
+
+
+class _Refused(Exception):  # noqa: N818 - control flow of one check, never seen outside
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.code)
+        self.fault = fault
+
+
+def _judged(event: dict[str, Any], encoded: bytes) -> tuple[dict[str, Any], bytes]:
+    """What pydantic says of an event that is not plainly right; numeric ids come back as text."""
     type_ = event.get("type")
-    adapter = ADAPTERS.get(type_) if type(type_) is str else None
+    adapter = ADAPTERS.get(type_) if isinstance(type_, str) else None
     if adapter is None:
         text = f"`type` must be one of {', '.join(TYPES)}; it is {_shown(type_)}."
-        return _invalid(Fault("unknown_type", "$.type", text), event, encoded)
+        raise _Refused(Fault("unknown_type", "$.type", text))
     try:
-        validated = adapter.validator.validate_python(event)
+        validated: dict[str, Any] = adapter.validator.validate_python(event)
     except ValidationError as error:
-        return _invalid(_fault(error, event), event, encoded)
-    try:
-        original_at = _time(validated, "originalTimestamp", _time(validated, "timestamp", None))
-        sent_at = _time(validated, "sentAt", None)
-    except _BadTime as bad:
-        return _invalid(bad.fault, event, encoded)
-    changed = False
-    for name in _IDS:
-        if name in event and event[name] is not validated[name]:
-            changed = True
-    message_id = validated.get("messageId")
-    if not message_id:
-        message_id = validated["messageId"] = _message_id(source, validated, own_time=original_at is not None)
-        notices += (Notice("message_id_missing", "$.messageId", "Without a messageId a retry cannot be told from a second event."),)
-        changed = True
-    if not (validated.get("anonymousId") or validated.get("userId")):
-        notices += (Notice("no_identity", "$", "Neither anonymousId nor userId: the event is kept, but belongs to nobody."),)
-    if changed:
-        encoded = orjson.dumps(validated)
-    return Valid(validated, encoded, validated["type"], _name(validated), message_id, original_at, sent_at, notices)
+        raise _Refused(_fault(error)) from None
+    return validated, encoded if validated == event else orjson.dumps(validated)
 
 
 def _name(event: Mapping[str, Any]) -> str:
@@ -161,21 +198,15 @@ def _merged(item: dict[str, Any], envelope: Envelope) -> dict[str, Any]:
     return item
 
 
-class _BadTime(Exception):  # noqa: N818 - control flow of one check, never seen outside
-    def __init__(self, fault: Fault) -> None:
-        super().__init__(fault.code)
-        self.fault = fault
-
-
-def _time(event: Mapping[str, Any], name: str, otherwise: int | None) -> int | None:
+def _time(event: Mapping[str, Any], name: str) -> int | None:
     text = event.get(name)
-    if text is None:
-        return otherwise
+    if not text:
+        return None
     try:
         return to_microseconds(text)
     except ValueError:
         message = f"{_shown(text)} is not an ISO 8601 time such as 2026-11-21T20:31:35.253Z."
-        raise _BadTime(Fault("bad_timestamp", f"$.{name}", message)) from None
+        raise _Refused(Fault("bad_timestamp", f"$.{name}", message)) from None
 
 
 def _message_id(source: str, event: Mapping[str, Any], *, own_time: bool) -> str:
@@ -203,7 +234,7 @@ _NEEDS = {
 }
 
 
-def _fault(error: ValidationError, event: Mapping[str, Any]) -> Fault:
+def _fault(error: ValidationError) -> Fault:
     first = error.errors(include_url=False, include_context=True)[0]
     steps = first["loc"]
     path = "$" + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)

@@ -79,7 +79,7 @@ class SqliteReader:
             values.extend(ids)
         if before is not None:
             where.append("id < ?")
-            values.append(_cursor(before)[0])
+            values.extend(_cursor(before, 1))
         async with self._snapshot() as connection:
             rows = await connection.execute_fetchall(
                 "SELECT id, received_at, source, code, path, message, message_id, type, name, original, receipt FROM quarantine"
@@ -137,7 +137,7 @@ async def _events_by_time(connection: aiosqlite.Connection, query: EventQuery) -
         values.append(query.since)
     if query.before is not None:
         where.append("(received_at, id) < (?, ?)")
-        values.extend(_cursor(query.before))
+        values.extend(_cursor(query.before, 2))
     rows = await _all(
         connection,
         f"SELECT {_COLUMNS} FROM events WHERE {' AND '.join(where)} ORDER BY received_at DESC, id DESC LIMIT ?",  # noqa: S608 - only marks
@@ -151,16 +151,22 @@ async def _events_by_time(connection: aiosqlite.Connection, query: EventQuery) -
 
 
 async def _events_by_message_id(connection: aiosqlite.Connection, query: EventQuery) -> Page:
-    """Look into every run of the index and, behind it, into the log's tail."""
+    """The log's tail, then the dedupe index read from its newest end: a debugging look-up pays for itself, not every event."""
     rows = await _all(
         connection,
-        f"SELECT {_COLUMNS} FROM events WHERE id IN (SELECT m.event_id FROM index_runs AS r CROSS JOIN message_ids AS m"  # noqa: S608 - constants
-        " WHERE m.run = r.run AND m.key = ?1) AND message_id = ?2"
-        f" UNION SELECT {_COLUMNS} FROM events WHERE id > (SELECT coalesce(max(through_id), 0) FROM index_runs) AND message_id = ?2"
-        " ORDER BY received_at DESC, id DESC LIMIT ?3",
-        (hash64(query.message_id or ""), query.message_id, query.limit),
+        f"SELECT {_COLUMNS} FROM events WHERE id > (SELECT value FROM counters WHERE name = 'dedupe_through_id') AND message_id = ?",  # noqa: S608
+        (query.message_id,),
     )
-    return Page([stored_event(row) for row in rows])
+    sources = [name for (name,) in await _all(connection, "SELECT DISTINCT source FROM rollups")]
+    keys = [hash64(query.message_id or "") ^ hash64("source\0" + source) for source in sources]
+    rows += await _all(
+        connection,
+        f"SELECT {_COLUMNS} FROM events WHERE message_id = ? AND id IN"  # noqa: S608 - only marks
+        f" (SELECT event_id FROM dedupe WHERE key IN ({','.join('?' * len(keys))}))",
+        (query.message_id, *keys),
+    )
+    found = {row[0]: row for row in rows}
+    return Page([stored_event(found[event_id]) for event_id in sorted(found, reverse=True)][: query.limit])
 
 
 def _quarantined(row: Sequence[Any]) -> dict[str, Any]:
@@ -184,8 +190,8 @@ def _quarantined(row: Sequence[Any]) -> dict[str, Any]:
     return entry
 
 
-def _cursor(before: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in before.split("-"))
-    except ValueError:
-        raise ValueError("`before` must be the `next` of an earlier page") from None
+def _cursor(before: str, parts: int) -> tuple[int, ...]:
+    numbers = before.split("-")
+    if len(numbers) != parts or not all(part.isascii() and part.isdigit() and len(part) <= 18 for part in numbers):
+        raise ValueError("`before` must be the `next` of an earlier page")
+    return tuple(map(int, numbers))

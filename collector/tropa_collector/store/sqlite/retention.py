@@ -67,20 +67,6 @@ class Retention:
             " (SELECT original_at, key FROM dedupe WHERE original_at < ? AND event_id < ? ORDER BY original_at LIMIT ?)",
             (before, oldest, STEP_ROWS),
         )
-        finished = self._connection.execute(
-            "SELECT run FROM index_runs WHERE through_id < ? ORDER BY run LIMIT 1", (oldest,)
-        ).fetchone()
-        if finished is not None:
-            self._connection.execute(
-                "DELETE FROM message_ids WHERE (run, key, event_id) IN (SELECT run, key, event_id FROM message_ids WHERE run = ? LIMIT ?)",
-                (finished[0], STEP_ROWS),
-            )
-            if self._connection.execute("SELECT 1 FROM message_ids WHERE run = ? LIMIT 1", finished).fetchone() is None:
-                self._forget_run(finished[0])
-
-    def _forget_run(self, run: int) -> None:
-        """The newest run's row stays: it says how far the indexes have come."""
-        self._connection.execute("DELETE FROM index_runs WHERE run = ? AND run < (SELECT max(run) FROM index_runs)", (run,))
 
     def _quarantine(self, now: int) -> None:
         (held,) = self._connection.execute("SELECT value FROM counters WHERE name = 'quarantine_bytes'").fetchone()

@@ -1,12 +1,12 @@
-"""Indexes that follow the log at a distance.
+"""The dedupe index follows the log at a distance.
 
 An index on a random value dirties a page of its own for each row, in the log and again at the checkpoint, and it gets
-worse as the table outgrows the cache; senders' clocks that differ by seconds make even a time such a value. So new rows
-wait in memory, some thousand at a time, and go in sorted, in slices that ride on later commits: neighbours share pages,
-and no commit is held up. Nothing is lost with the memory: what the indexes lack is read from the log again at start.
+worse as the table outgrows the cache; senders' clocks that differ by seconds make even a time such a value. So new keys
+wait in memory, some thousand at a time, and go in sorted by time, in slices that ride on later commits: neighbours share
+pages, and no commit is held up. Nothing is lost with the memory: what the index lacks is read from the log again at start.
 
-A lookup asks three places: the keys seen lately (``seen``), then nothing more if the event is younger than everything
-indexed, else the index itself in one set-based query.
+Whether a key is new is asked of three places: the latest keys (``seen``, exact), a filter over the latest million (a miss
+is certain), and only then of the index, in one set-based query. What an event asks is almost always answered by the first two.
 """
 
 from __future__ import annotations
@@ -14,13 +14,19 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
-from itertools import islice
-from operator import itemgetter
-from typing import NamedTuple
+from itertools import chain, islice
 
-RUN_EVENTS = 8_192  # rows that go in together; what a restart reads from the log is at most twice this
+RUN_EVENTS = 8_192  # keys that go in together; what a restart reads from the log is at most twice this
 SLICE_EVENTS = 1_024
 SEEN_KEYS = 65_536  # also catches a retry that was stamped anew, best effort
+FILTER_EVENTS = 1 << 19  # of one generation, of which there are two
+FILTER_BITS = 1 << 23
+AHEAD_US = 10_000_000  # a clock further ahead than this is always asked of the index
+_CHUNKS = (256, 16, 1)
+_INSERT = {rows: "INSERT OR IGNORE INTO dedupe VALUES " + ",".join(["(?,?,?)"] * rows) for rows in _CHUNKS}
+
+#: original_at, dedupe key, event id
+Entry = tuple[int, int, int]
 
 
 def hash64(text: str) -> int:
@@ -28,46 +34,62 @@ def hash64(text: str) -> int:
     return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big", signed=True)
 
 
-#: (original_at, dedupe key, message key, event id): the dedupe key is the message key with its source folded in.
-Entry = tuple[int, int, int, int]
+class Filter:
+    """One bit a key, in two generations: ``maybe`` is never wrong when it says no to a key of the last generation."""
 
+    def __init__(self, forgotten_until: int) -> None:
+        self.forgotten_until = forgotten_until  # no key of a younger event has been forgotten
+        self._now, self._before = bytearray(FILTER_BITS >> 3), bytearray(FILTER_BITS >> 3)
+        self._newest, self._newest_before = forgotten_until, forgotten_until
+        self._count = 0
 
-class _Run(NamedTuple):
-    number: int
-    by_time: list[Entry]
-    by_message: list[Entry]
-    through_id: int
+    def add(self, entries: Iterable[Entry], ceiling: int) -> None:
+        """``ceiling``: times past it are of clocks that are ahead, and not remembered as such."""
+        bits, newest, mask = self._now, self._newest, FILTER_BITS - 1
+        for original_at, key, _ in entries:
+            place = key & mask
+            bits[place >> 3] |= 1 << (place & 7)
+            if newest < original_at <= ceiling:
+                newest = original_at
+            self._count += 1
+        self._newest = newest
+        if self._count >= FILTER_EVENTS:
+            self.forgotten_until = max(self.forgotten_until, self._newest_before)
+            self._before, self._newest_before = self._now, newest
+            self._now, self._count = bytearray(FILTER_BITS >> 3), 0
+
+    def maybe(self, key: int) -> int:
+        """Truthy when the key may have been added."""
+        place = key & (FILTER_BITS - 1)
+        return (self._now[place >> 3] | self._before[place >> 3]) & (1 << (place & 7))
 
 
 class Trailing:
-    """The waiting rows. ``seen`` and ``lookup`` answer for everything, indexed or not."""
+    """The keys that wait, and what is asked about all of them."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        number, self.through_id = connection.execute(
-            "SELECT coalesce(max(run), 0), coalesce(max(through_id), 0) FROM index_runs"
-        ).fetchone()
+        (self.through_id,) = connection.execute("SELECT value FROM counters WHERE name = 'dedupe_through_id'").fetchone()
         (newest,) = connection.execute("SELECT max(original_at) FROM dedupe").fetchone()
-        self.newest_indexed: int = newest or 0  # nothing younger is in the index
-        self._next_number: int = number + 1
-        self._salts: dict[str, int] = {}
+        self.filter = Filter(newest or 0)
         self.seen: dict[int, None] = {}  # keys of the latest events, waiting ones among them
+        self._salts: dict[str, int] = {}
         self._waiting: list[Entry] = []
-        self._closed: _Run | None = None
+        self._run: list[Entry] = []  # sorted; those before _position are in the index
+        self._run_through_id = 0
         self._position = 0
         self._sliced = 0
-        self.extend(self._tail())
+        self.extend(list(self._tail()), ceiling=0)
 
     def _tail(self) -> Iterable[Entry]:
         rows = self._connection.execute(
             "SELECT original_at, source, message_id, id FROM events WHERE id > ? ORDER BY id", (self.through_id,)
         )
         for original_at, source, message_id, event_id in rows:
-            message_key = hash64(message_id)
-            yield original_at, message_key ^ self.salt(source), message_key, event_id
+            yield original_at, hash64(message_id) ^ self.salt(source), event_id
 
     def salt(self, source: str) -> int:
-        """What folds a source into a message key, so that a stranger cannot squat on a server's ids."""
+        """What folds a source into a key, so that a stranger cannot squat on a server's ids."""
         salt = self._salts.get(source)
         if salt is None:
             salt = self._salts[source] = hash64("source\0" + source)
@@ -82,52 +104,45 @@ class Trailing:
             found.update(
                 self._connection.execute(
                     f"WITH w(t, k) AS (VALUES {values}) SELECT t, k FROM w JOIN dedupe ON original_at = t AND key = k",  # noqa: S608 - only marks
-                    [value for pair in part for value in pair],
+                    list(chain.from_iterable(part)),
                 )
             )
         return found
 
-    def extend(self, entries: Iterable[Entry]) -> None:
+    def extend(self, entries: list[Entry], *, ceiling: int) -> None:
         """Take in events that are now on disk."""
-        before = len(self._waiting)
-        self._waiting.extend(entries)
-        self.seen.update(dict.fromkeys([entry[1] for entry in self._waiting[before:]]))
+        self._waiting += entries
+        self.filter.add(entries, ceiling)
+        self.seen.update(dict.fromkeys([entry[1] for entry in entries]))
         excess = len(self.seen) - SEEN_KEYS
         if excess > 0:
             for key in list(islice(self.seen, excess)):
                 del self.seen[key]
 
     def write_slice(self, events: int) -> None:
-        """Inside a transaction: add the next rows, as many as the transaction brought events, at least a slice."""
+        """Inside a transaction: add the next keys, at least a slice and more than the transaction brought events."""
         self._sliced = 0
-        if self._closed is None:
+        if not self._run:
             if len(self._waiting) < RUN_EVENTS:
                 return
-            self._close_run()
-        run = self._closed
-        assert run is not None
-        start = self._position
-        self._sliced = min(max(SLICE_EVENTS, 2 * events), len(run.by_time) - start)
-        rows = slice(start, start + self._sliced)
-        self._connection.executemany("INSERT OR IGNORE INTO dedupe VALUES (?1, ?2, ?4)", run.by_time[rows])
-        self._connection.executemany(f"INSERT OR IGNORE INTO message_ids VALUES ({run.number}, ?3, ?4)", run.by_message[rows])
-        if start + self._sliced == len(run.by_time):
-            self._connection.execute("INSERT INTO index_runs VALUES (?, ?)", (run.number, run.through_id))
-
-    def _close_run(self) -> None:
-        entries, self._waiting = self._waiting[:RUN_EVENTS], self._waiting[RUN_EVENTS:]
-        self._closed = _Run(self._next_number, sorted(entries), sorted(entries, key=itemgetter(2)), entries[-1][3])
-        self._position = 0
+            run, self._waiting = self._waiting[:RUN_EVENTS], self._waiting[RUN_EVENTS:]
+            self._run_through_id, self._position = run[-1][2], 0
+            self._run = sorted(run)
+        self._sliced = min(max(SLICE_EVENTS, 2 * events), len(self._run) - self._position)
+        end = self._position + self._sliced
+        values = list(chain.from_iterable(self._run[self._position : end]))
+        start = 0
+        for rows in _CHUNKS:
+            while len(values) - start >= 3 * rows:
+                self._connection.execute(_INSERT[rows], values[start : start + 3 * rows])
+                start += 3 * rows
+        if end == len(self._run):
+            self._connection.execute("UPDATE counters SET value = ? WHERE name = 'dedupe_through_id'", (self._run_through_id,))
 
     def committed(self) -> None:
         """The transaction of the last ``write_slice`` is on disk. (Without this call the slice is simply written again.)"""
-        run = self._closed
-        if run is None or not self._sliced:
-            return
         self._position += self._sliced
         self._sliced = 0
-        self.newest_indexed = max(self.newest_indexed, run.by_time[self._position - 1][0])
-        if self._position == len(run.by_time):
-            self.through_id = run.through_id
-            self._next_number += 1
-            self._closed = None
+        if self._run and self._position == len(self._run):
+            self.through_id = self._run_through_id
+            self._run = []

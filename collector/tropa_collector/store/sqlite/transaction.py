@@ -7,6 +7,7 @@ poisoned row must not block its neighbours) is found by bisecting and put into q
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from operator import itemgetter
 from typing import Any, Final
 
 from tropa_collector.store.protocol import Outcome, Quarantined, Record, Submission
-from tropa_collector.store.sqlite.trailing import Entry, Trailing, hash64
+from tropa_collector.store.sqlite.trailing import AHEAD_US, Entry, Trailing, hash64
 
 NAMES_A_MINUTE = 400  # roll-up rows of one minute; further names are counted as "(other)"
 _CHUNKS = (256, 64, 16, 4, 1)  # rows of one statement: few texts, all of them in the statement cache
@@ -86,7 +87,7 @@ class Transaction:
             raise
         self._last_id += len(work.entries)
         self.trailing.committed()
-        self.trailing.extend(work.entries)
+        self.trailing.extend(work.entries, ceiling=time.time_ns() // 1_000 + AHEAD_US)
         return outcomes
 
     def _isolate(self, submissions: Sequence[Submission], error: Exception) -> list[bytes]:
@@ -107,51 +108,52 @@ class Transaction:
 
     def _sort_out(self, submissions: Sequence[Submission], work: _Work) -> list[bytes]:
         """Decide stored or duplicate for every record, number the new ones, count everything."""
-        keyed = [[hash64(record[4]) for record in submission.records] for submission in submissions]
+        keyed = [self._keys(submission) for submission in submissions]
         known = self._known(submissions, keyed)
         fresh: set[int] = set()
         outcomes = []
-        for submission, message_keys in zip(submissions, keyed, strict=True):
-            flags = self._number(submission, message_keys, known, fresh, work)
+        for submission, keys in zip(submissions, keyed, strict=True):
+            flags = self._number(submission, keys, known, fresh, work)
             outcomes.append(flags)
             _count_outcomes(submission, flags, work.rollups)
             work.quarantined.extend(submission.quarantined)
             work.released.extend(submission.released)
         return outcomes
 
+    def _keys(self, submission: Submission) -> list[int]:
+        records = submission.records
+        salt = self.trailing.salt(records[0][0]) if records else 0  # a submission is one request, of one source
+        return [hash64(record[4]) ^ salt for record in records]
+
     def _known(self, submissions: Sequence[Submission], keyed: list[list[int]]) -> set[tuple[int, int]]:
-        """Of the records that are not younger than the index, those that it holds."""
+        """Of the records that ``seen`` and the filter leave open, those that the index holds."""
         if not self._dedupe:
             return set()
         trailing, wanted = self.trailing, list[tuple[int, int]]()
-        newest, seen = trailing.newest_indexed, trailing.seen
-        for submission, message_keys in zip(submissions, keyed, strict=True):
-            for record, message_key in zip(submission.records, message_keys, strict=True):
-                if record[6] <= newest:
-                    key = message_key ^ trailing.salt(record[0])
-                    if key not in seen:
-                        wanted.append((record[6], key))
+        maybe, forgotten_until, seen = trailing.filter.maybe, trailing.filter.forgotten_until, trailing.seen
+        for submission, keys in zip(submissions, keyed, strict=True):
+            for record, key in zip(submission.records, keys, strict=True):
+                original_at = record[6]
+                ahead = original_at > record[5] + AHEAD_US
+                if (ahead or original_at <= forgotten_until or maybe(key)) and key not in seen:
+                    wanted.append((original_at, key))
         return trailing.lookup(wanted) if wanted else set()
 
     def _number(
-        self, submission: Submission, message_keys: list[int], known: set[tuple[int, int]], fresh: set[int], work: _Work
+        self, submission: Submission, keys: list[int], known: set[tuple[int, int]], fresh: set[int], work: _Work
     ) -> bytes:
-        records = submission.records
-        flags = bytearray(len(records))
-        if not records:
-            return bytes(flags)
-        salt = self.trailing.salt(records[0][0])  # a submission is one request, of one source
+        flags = bytearray(len(keys))
         seen = self.trailing.seen if self._dedupe else _NOTHING
         next_id = self._last_id + len(work.entries) + 1
-        for position, (record, message_key) in enumerate(zip(records, message_keys, strict=True)):
-            key, original_at = message_key ^ salt, record[6]
+        for position, (record, key) in enumerate(zip(submission.records, keys, strict=True)):
+            original_at = record[6]
             if key in seen or (self._dedupe and key in fresh) or (known and (original_at, key) in known):
                 flags[position] = Outcome.DUPLICATE
                 continue
             fresh.add(key)
             work.values.append(next_id)
             work.values += record
-            work.entries.append((original_at, key, message_key, next_id))
+            work.entries.append((original_at, key, next_id))
             next_id += 1
         return bytes(flags)
 

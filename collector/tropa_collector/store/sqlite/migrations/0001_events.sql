@@ -15,26 +15,14 @@ CREATE TABLE events (
 );
 CREATE INDEX events_received_at ON events(received_at);  -- grows at its right edge
 
--- The next three follow the log at a distance of some thousand events: rows are added sorted, in slices.
--- What lies behind index_runs.through_id is in them; the rest is in the writer's memory, and at start read from events.
+-- Follows the log at a distance of some thousand events: keys are added sorted, in slices. What lies behind
+-- dedupe_through_id is here; the rest is in the writer's memory, and at start read from events.
 CREATE TABLE dedupe (
   original_at INTEGER NOT NULL,
-  key         INTEGER NOT NULL,          -- 64 bits of BLAKE2b over source and message id
+  key         INTEGER NOT NULL,          -- 64 bits of BLAKE2b over the message id, the source folded in
   event_id    INTEGER NOT NULL,
   PRIMARY KEY (original_at, key)
 ) WITHOUT ROWID;
-
-CREATE TABLE message_ids (
-  run         INTEGER NOT NULL,
-  key         INTEGER NOT NULL,          -- 64 bits of BLAKE2b over the message id
-  event_id    INTEGER NOT NULL,
-  PRIMARY KEY (run, key, event_id)
-) WITHOUT ROWID;
-
-CREATE TABLE index_runs (
-  run         INTEGER PRIMARY KEY,
-  through_id  INTEGER NOT NULL
-);
 
 CREATE TABLE quarantine (
   id          INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -66,4 +54,4 @@ CREATE TABLE counters (
   name        TEXT PRIMARY KEY,
   value       INTEGER NOT NULL
 ) WITHOUT ROWID;
-INSERT INTO counters VALUES ('quarantine_dropped', 0), ('quarantine_released', 0), ('quarantine_bytes', 0), ('events_purged', 0), ('probe', 0);
+INSERT INTO counters VALUES ('quarantine_dropped', 0), ('quarantine_released', 0), ('quarantine_bytes', 0), ('events_purged', 0), ('dedupe_through_id', 0), ('probe', 0);
