@@ -35,6 +35,7 @@ class _Process:
     """What is known of this process; a forked child begins anew."""
 
     watched = False
+    finalized = False
     terminate_by: float | None = None
 
 
@@ -72,9 +73,19 @@ def watch_process_end() -> None:
 
 
 def _watch_multiprocessing() -> None:
+    """Its children leave by ``os._exit`` after their finalizers, and forget finalizers that were there before."""
     process, util = sys.modules.get("multiprocessing.process"), sys.modules.get("multiprocessing.util")
-    if process is not None and util is not None and process.parent_process() is not None:
-        util.Finalize(None, flush_all, exitpriority=-100)
+    if process is None or util is None:
+        return
+    util.register_after_fork(_process, _finalize_child)
+    if process.parent_process() is not None:
+        _finalize_child(_process)
+
+
+def _finalize_child(process: _Process) -> None:
+    if not process.finalized:
+        process.finalized = True
+        sys.modules["multiprocessing.util"].Finalize(None, flush_all, exitpriority=-100)
 
 
 def _watch_celery() -> None:
@@ -114,7 +125,7 @@ def _signal_again() -> None:
 
 
 def _begin_in_child() -> None:
-    _process.watched, _process.terminate_by = False, None
+    _process.watched, _process.finalized, _process.terminate_by = False, False, None
     for sender in tuple(_senders):
         sender.begin_in_child()
 
