@@ -74,7 +74,9 @@ class MemoryStore:
         )
 
     def everything(self) -> Snapshot:
-        return self.snapshot({row.contact for row in self.identifiers.values()})
+        """For operators: all there is, contacts that were merged included (an un-merge revives one)."""
+        whole = self.snapshot({row.contact for row in self.identifiers.values()})
+        return whole._replace(contacts=list(self.contacts.values()))
 
     def _ends(self, identifiers: set[int]) -> set[int]:
         return {end for pair in self.edges if identifiers & set(pair) for end in pair}

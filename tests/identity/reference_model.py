@@ -103,7 +103,7 @@ class Model:
         return len({self.nodes[k].alias_of or k for k in keys if k[0] == kind})
 
     def person(self, contact: Group) -> Group | None:
-        return next((core for core in self.cores if self.known(core.members) and core.members & contact.members), None)
+        return next((core for core in self.cores if self.known(core.members & contact.members)), None)
 
     def neighbours(self, key: Key, proven: bool) -> dict[Key, Link]:
         found = {}
@@ -229,8 +229,10 @@ class Model:
             return
         self.nodes[key].trust = max(self.nodes[key].trust, trust)
         self.nodes[key].first_seen = min(self.nodes[key].first_seen, call.ts)
+        before = self.links.get(frozenset((anchor, key)))
+        new = before is None or before.trust == 0
         link = self.sight(call, anchor, key, trust)
-        if proven and self.too_many(key):
+        if proven and new and self.too_many(key):
             self.nodes[key].quarantined = True
             return
         a, b = self.home(anchor, proven), self.home(key, proven)
@@ -328,7 +330,7 @@ class Model:
             other = self.group(key, True)
             if other is None:
                 continue
-            if self.known(other.members) and self.known(body):
+            if self.cls(key) <= POINT and self.known(body):
                 return True
             if set(self.neighbours(key, True)) & body:
                 return True

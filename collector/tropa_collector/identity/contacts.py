@@ -34,7 +34,7 @@ def merge_contacts(graph: Graph, ours: int, theirs: int, call: Call, a: int, b: 
     graph.replace_contact(
         first._replace(
             first_seen=min(first.first_seen, second.first_seen),
-            merges=first.merges + second.merges + (not unseen),
+            merges=first.merges + second.merges + 1,
             manual=first.manual or second.manual,
         )
     )

@@ -65,6 +65,8 @@ def move_to_owner(graph: Graph, call: Call, device: int, *, proven: bool) -> boo
         return False
     if refuses_newcomer(graph, graph.body(owner, proven=proven), row.kind, device):
         return False
+    new_home = graph.identifiers[next(iter(graph.body(owner, proven=proven)))].contact
+    graph.record("move", new_home, a=device, other=row.contact, event_id=call.event_id)
     rest = pieces(graph, graph.body(home, proven=proven) - {device}, proven=proven)
     graph.move(device, owner, proven=proven)
     for piece in rest[1:]:
@@ -72,8 +74,6 @@ def move_to_owner(graph: Graph, call: Call, device: int, *, proven: bool) -> boo
     if not proven and not rest:
         graph.retire(home, owner)
     graph.unsettle_around({device}.union(*rest))
-    if not proven:
-        graph.record("move", owner, a=device, other=home, event_id=call.event_id)
     return True
 
 

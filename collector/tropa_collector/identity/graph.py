@@ -245,7 +245,8 @@ class Graph:
     def unsettle(self, identifiers: Iterable[int]) -> None:
         for i in identifiers:
             kind = self.kind(i)
-            if kind.strength == DEVICE or kind.move:
+            whole = self.identifiers[i].contact not in self.part_loaded
+            if whole and (kind.strength == DEVICE or kind.move):
                 self.unsettled.add(i)
 
     def unsettle_around(self, identifiers: Iterable[int]) -> None:

@@ -80,8 +80,9 @@ def meet(graph: Graph, call: Call, anchor: int, other: int, trust: int, *, prove
         graph.record("refuse", rows[anchor].contact, a=anchor, b=other, reason="flood", event_id=call.event_id)
         return
     graph.vouch(other, trust, call.ts)
+    before = graph.edge(anchor, other)
     edge = evidence.note(graph, call, anchor, other, trust, rule)
-    if proven and quarantine(graph, call, other):
+    if proven and (before is None or before.proven_ts is None) and quarantine(graph, call, other):
         return
     if graph.group(anchor, proven=proven) == graph.group(other, proven=proven):
         return

@@ -76,7 +76,8 @@ def unmerge(
     snapshot: Snapshot, moved: Iterable[int], kept: Iterable[int], former: int, by: Operator,
     *, policy: Policy, sequence: Sequence_,
 ) -> Plan:  # fmt: skip
-    """Undo a merge: ``moved`` and ``kept`` are in its log row's detail, ``former`` is the contact that it ended.
+    """Undo a merge: ``moved`` and ``kept`` are in its log row's detail, ``former`` is the contact that it ended,
+    whose row must be in the snapshot too.
 
     Raises:
         Refusal: nothing of one of the sides is in the contact any more.
@@ -117,7 +118,7 @@ def relink(snapshot: Snapshot, a: int, b: int, by: Operator, *, policy: Policy, 
     for edge in revived:
         graph.replace_edge(edge._replace(revoked=0))
     for edge in sorted(revived, key=lambda edge: (edge.first_ts, edge.a, edge.b)):
-        replay(graph, edge)
+        replay(graph, edge._replace(revoked=0))
     return _finish(graph, by, call)
 
 
@@ -196,6 +197,9 @@ def _name_as_before(graph: Graph, before: dict[int, set[int]]) -> None:
             del free[old]
             graph.new_group(set(body), proven=False, contact=old)
             graph.forget_contact(contact)
+    for contact in [row.id for row in graph.contacts.values() if row.merged_into and row.id not in graph.stored_contacts]:
+        graph.forget_contact(contact)  # made and merged within the rebuilding: nobody has seen them
+    graph.redirects.clear()
     for old, body in free.items():
         graph.retire(old, graph.identifiers[min(body)].contact)
 
