@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import orjson
+
 from tropa_collector.enrich.device import Devices
 from tropa_collector.enrich.place import Places
 from tropa_collector.metrics import Counters
@@ -52,7 +53,7 @@ class Door:
         self._app = Endpoint(self.settings, self.ring, self.pipeline, self.store, self.counters, rates, _elsewhere)
 
     def ask(
-        self, method: str, path: str, body: bytes = b"", *, client: str = "198.51.100.7", chunks: int = 1, **headers: str
+        self, method: str, path: str, body: bytes = b"", *, client: str = "198.51.100.7", chunks: int = 1, **headers: Any
     ) -> Answer:
         """``headers`` in snake case, as keywords cannot hold hyphens."""
         path, _, query = path.partition("?")

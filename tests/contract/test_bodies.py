@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import gzip
 import json
+import sys
 import zlib
 from typing import Any
 
 import orjson
 import pytest
-from tropa_collector.receive.body import zstd
-
 from tests.contract.door import SERVER, Door, track
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 GOOD = orjson.dumps({"batch": [track()]})
 REPLACED = "\ufffd"
@@ -116,8 +120,8 @@ def test_limits_are_settings() -> None:
 
 
 def test_the_batchs_context_and_integrations_go_under_each_items_own(door: Door) -> None:
-    shared = {"context": {"locale": "ru", "app": {"name": "shop"}}, "integrations": {"All": True, "X": True}}
-    own = {"context": {"locale": "en"}, "integrations": {"X": False}}
+    shared: dict[str, Any] = {"context": {"locale": "ru", "app": {"name": "shop"}}, "integrations": {"All": True, "X": True}}
+    own: dict[str, Any] = {"context": {"locale": "en"}, "integrations": {"X": False}}
     door.send(track("m1"), track("m2", **own), track("m3", context=None), **shared)
     first, second, third = door.stored()
     assert (first["context"], first["integrations"]) == (shared["context"], shared["integrations"])
@@ -146,13 +150,15 @@ def test_numeric_ids_become_text(door: Door) -> None:
 
 
 def test_null_stands_for_absent(door: Door) -> None:
-    nulls = dict.fromkeys(["userId", "timestamp", "originalTimestamp", "sentAt", "context", "integrations", "properties"])
+    nulls: dict[str, Any] = dict.fromkeys(
+        ["userId", "timestamp", "originalTimestamp", "sentAt", "context", "integrations", "properties"]
+    )
     assert door.send(track(**nulls)) == {"success": True, "accepted": 1, "errors": [], "warnings": []}
     assert door.stored()[0]["userId"] is None
 
 
 def test_unknown_fields_are_kept_as_sent(door: Door) -> None:
-    extra = {"channel": "web", "rudderId": "r", "_metadata": {"bundled": []}, "x": [1, 2.5, None, True, {"y": "ж"}]}
+    extra: dict[str, Any] = {"channel": "web", "rudderId": "r", "_metadata": {"bundled": []}, "x": [1, 2.5, None, True, {"y": "ж"}]}
     door.send(track(context={"custom": {"a": 1}}, **extra))
     (event,) = door.stored()
     assert {name: event[name] for name in extra} == extra
@@ -160,7 +166,13 @@ def test_unknown_fields_are_kept_as_sent(door: Door) -> None:
 
 
 def test_the_collectors_own_fields_are_not_the_senders_to_set(door: Door) -> None:
-    forged = {"enriched": {"ip": "1.2.3.4"}, "contact_id": "c", "received_at": "x", "source": "shop", "trust": "server"}
+    forged: dict[str, Any] = {
+        "enriched": {"ip": "1.2.3.4"},
+        "contact_id": "c",
+        "received_at": "x",
+        "source": "shop",
+        "trust": "server",
+    }
     answer = door.send(track(receivedAt="2020-01-01T00:00:00Z", **forged), key="wk_browser")
     assert {warning["path"] for warning in answer["warnings"]} == {f"$.{name}" for name in forged}
     (event,) = door.stored()

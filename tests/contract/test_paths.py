@@ -6,9 +6,9 @@ import base64
 
 import orjson
 import pytest
-from tropa_collector.events.model import TYPES
-
 from tests.contract.door import BROWSER, ORIGIN, SERVER, Door, track
+
+from tropa_collector.events.model import TYPES
 
 LETTERS = {"i": "identify", "t": "track", "p": "page", "s": "screen", "g": "group", "a": "alias"}
 CALLS = {**{type_: type_ for type_ in TYPES}, **LETTERS}

@@ -7,7 +7,6 @@ from itertools import combinations
 
 import orjson
 import pytest
-
 from tests.contract.door import BROWSER, SERVER, Door, track
 
 

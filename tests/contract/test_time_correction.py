@@ -1,0 +1,86 @@
+"""wire.md, Time: the table of corrections, with the receipt's own clock as the reference."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from tests.contract.door import Door, track
+
+HOUR, DAY = 3_600.0, 86_400.0
+
+
+def ago(seconds: float) -> str:
+    return (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z")
+
+
+#: seconds before now: (original, sent, corrected; None: the receipt's own time)
+CORRECTIONS = {
+    "clock right, sent at once": (5.0, 0.0, 5.0),
+    "clock an hour behind": (HOUR + 5, HOUR, 5.0),
+    "clock an hour ahead": (-HOUR + 5, -HOUR, 5.0),
+    "no sentAt": (50.0, None, 50.0),
+    "no sentAt, clock ahead": (-50.0, None, None),
+    "no original": (None, 5.0, None),
+    "nothing": (None, None, None),
+    "skew over a day: not corrected": (2 * DAY + 5, 2 * DAY, 2 * DAY + 5),
+    "sent before it happened": (0.0, 5.0, None),
+}
+MARKED = {"x_retry_count": "1"}
+
+
+def sent_with(original: float | None, sent: float | None, name: str = "timestamp") -> dict[str, Any]:
+    times = {} if original is None else {name: ago(original)}
+    return track(**times, **({} if sent is None else {"sentAt": ago(sent)}))
+
+
+@pytest.mark.parametrize("name", ["timestamp", "originalTimestamp"])
+@pytest.mark.parametrize(("original", "sent", "corrected"), CORRECTIONS.values(), ids=CORRECTIONS.keys())
+def test_correction(door: Door, original: float | None, sent: float | None, corrected: float | None, name: str) -> None:
+    event = sent_with(original, sent, name)
+    door.send(event)
+    (stored,) = door.stored()
+    received = datetime.fromisoformat(stored["received_at"])
+    expected = received - timedelta(seconds=corrected or 0)
+    assert abs((datetime.fromisoformat(stored["timestamp"]) - expected).total_seconds()) < 0.5
+    assert stored["timestamp"] <= stored["received_at"]
+    own = event.get(name)
+    assert stored["originalTimestamp"] == own if own else stored["originalTimestamp"] is None
+    assert stored.get("sentAt") == event.get("sentAt")
+
+
+@pytest.mark.parametrize("marker", [{"x_retry_count": "1"}, {"rsa_retry_attempt": "2"}])
+def test_a_retry_is_not_corrected_and_counted(door: Door, marker: dict[str, str]) -> None:
+    event = sent_with(HOUR + 5, HOUR)
+    door.post("/v1/track", event, **marker)
+    assert door.stored()[0]["timestamp"] == event["timestamp"]
+    assert door.counters.retries == 1
+
+
+def test_a_first_try_that_counts_from_nought_is_corrected(door: Door) -> None:
+    event = sent_with(HOUR + 5, HOUR)
+    door.post("/v1/track", event, x_retry_count="0")
+    assert door.stored()[0]["timestamp"] > event["timestamp"]
+
+
+def test_a_stale_sent_at_without_a_marker_is_bounded_by_the_senders_own_skew(door: Door) -> None:
+    """RudderStack's and PostHog's Node clients do not refresh sentAt on a retry."""
+    door.send({**sent_with(5.0, 0.0), "messageId": "m1"})
+    event = {**sent_with(600.0, 600.0), "messageId": "m2"}
+    door.send(event)
+    shift = datetime.fromisoformat(door.stored()[1]["timestamp"]) - datetime.fromisoformat(event["timestamp"])
+    assert abs(shift.total_seconds()) < 1.0
+
+
+def test_sent_at_of_the_batch_is_each_items(door: Door) -> None:
+    door.send(track("m1", timestamp=ago(HOUR + 5)), track("m2", timestamp=ago(5), sentAt=ago(0)), sentAt=ago(HOUR))
+    for stored in door.stored():
+        age = datetime.fromisoformat(stored["received_at"]) - datetime.fromisoformat(stored["timestamp"])
+        assert 4.0 < age.total_seconds() < 6.0
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "1969-12-31T00:00:00Z"])
+def test_times_at_the_edge_of_the_calendar_can_be_read_back(door: Door, text: str) -> None:
+    assert door.send(track(timestamp=text, sentAt=ago(-20)))["accepted"] == 1
+    assert door.stored()[0]["timestamp"].endswith("Z")
