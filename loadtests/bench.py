@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import shutil
 import statistics
 import subprocess
@@ -20,103 +19,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-import orjson
-
-from loadtests.bodies import stream
 from loadtests.collector_process import CollectorProcess, free_port
+from loadtests.wrk import BATCH_EVENTS, BODIES, drive, write_bodies
 
 SINGLE_TARGET, BATCH_TARGET = 0.55, 3.0
-BATCH_EVENTS = 100
-CONNECTIONS = {"single": 64, "batch": 16}
-BODIES = {"single": 4_000, "batch": 120}
-
-#: wrk reads the bodies once and gives every send a fresh message id: each holds a run of 12 hexadecimal zeros to fill.
-_LUA = """
-local bodies = {}
-local thread_number = 0
-function setup(thread) thread:set("number", thread_number); thread_number = thread_number + 1 end
-function init(args)
-  for line in io.lines(args[1]) do bodies[#bodies + 1] = line end
-  math.randomseed(tonumber(args[2]) + number)
-  count = number * 7919; salt = string.format("%08x", math.random(0, 0x7fffffff))
-end
-local headers = {["X-Write-Key"] = KEY, ["Content-Type"] = "application/json"}
-function request()
-  count = count + 1
-  local id = salt .. string.format("%04x%07x", number, count)
-  local body = string.gsub(bodies[count %% #bodies + 1], "@IDENTITY@", id)
-  return wrk.format("POST", PATH, {["X-Write-Key"] = KEY, ["Content-Type"] = "application/json"}, body)
-end
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What wrk measured: requests a second, latency in milliseconds, answers that were not 200."""
-
-    requests_per_second: float
-    p50: float
-    p99: float
-    failed: int
-
-
-def write_bodies(directory: Path) -> dict[str, Path]:
-    """One body a line, single events and batches, with a place for the id that makes each send new."""
-    events = stream(seed=7, concurrent=400)
-    files = {}
-    for shape, count in BODIES.items():
-        files[shape] = directory / f"{shape}.jsonl"
-        with files[shape].open("wb") as file:
-            for _ in range(count):
-                items = [_with_place(next(events), number) for number in range(1 if shape == "single" else BATCH_EVENTS)]
-                document = items[0] if shape == "single" else {"batch": items, "sentAt": items[0]["sentAt"]}
-                file.write(orjson.dumps(document) + b"\n")
-    return files
-
-
-def _with_place(event: dict[str, object], number: int) -> dict[str, object]:
-    return event | {"messageId": f"@IDENTITY@-{number}"}
-
-
-def drive(url: str, path: str, key: str, bodies: Path, *, shape: str, seconds: int, seed: int) -> Run:
-    """wrk for some seconds."""
-    script = bodies.with_suffix(".lua")
-    script.write_text(_LUA.replace("%%", "%").replace("PATH", f'"{path}"').replace("KEY", f'"{key}"'))
-    command = [
-        "wrk",
-        "-t1",
-        f"-c{CONNECTIONS[shape]}",
-        f"-d{seconds}s",
-        "--latency",
-        "-s",
-        str(script),
-        url,
-        "--",
-        str(bodies),
-        str(seed),
-    ]
-    output = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 30, check=True).stdout
-    return Run(
-        requests_per_second=float(_found(r"Requests/sec:\s+([\d.]+)", output)),
-        p50=_milliseconds(_found(r"50%\s+(\S+)", output)),
-        p99=_milliseconds(_found(r"99%\s+(\S+)", output)),
-        failed=int(_found(r"Non-2xx or 3xx responses: (\d+)", output, "0")),
-    )
-
-
-def _found(pattern: str, text: str, otherwise: str | None = None) -> str:
-    match = re.search(pattern, text)
-    if match is None and otherwise is None:
-        raise RuntimeError(f"wrk printed no {pattern}:\n{text}")
-    return match.group(1) if match else str(otherwise)
-
-
-def _milliseconds(text: str) -> float:
-    number, unit = re.fullmatch(r"([\d.]+)(us|ms|s)", text).groups()  # type: ignore[union-attr] # wrk's own format
-    return float(number) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[unit]
 
 
 @contextmanager

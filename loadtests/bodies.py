@@ -10,7 +10,8 @@ from typing import Any
 
 USER_AGENTS = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36",
-    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.6 Mobile/15E148 Safari/604.1",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.6 Mobile/15E148"
+    " Safari/604.1",
     "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Mobile Safari/537.36",
     "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Safari/605.1.15",
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 YaBrowser/25.10.0.0 Safari/537.36",
@@ -28,12 +29,12 @@ PRODUCTS = tuple((f"P-{number:04}", f"Product {number}", round(5 + number * 1.37
 class Visitor:
     """One browser: an anonymous id, a device, a clock of its own, and from its first identify on a user id."""
 
-    def __init__(self, dice: random.Random) -> None:
+    def __init__(self, dice: random.Random, *, unique: str = "", clock_seconds: float | None = None) -> None:
         self._dice = dice
-        self.anonymous_id = str(uuid.UUID(int=dice.getrandbits(128), version=4))
-        self.user_id = f"u-{dice.getrandbits(40):x}"
+        self.anonymous_id = str(uuid.UUID(int=dice.getrandbits(128), version=4)) + unique
+        self.user_id = f"u-{dice.getrandbits(40):x}{unique}"
         self.known = False
-        self._clock = timedelta(seconds=dice.gauss(0, 2))
+        self._clock = timedelta(seconds=dice.gauss(0, 2) if clock_seconds is None else clock_seconds)
         self._agent = dice.choice(USER_AGENTS)
         self._search = dice.choice(CAMPAIGNS)
 

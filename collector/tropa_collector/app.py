@@ -35,13 +35,33 @@ from tropa_collector.store.sqlite.reader import SqliteReader
 
 logger = logging.getLogger("tropa")
 
+#: What the connection guard answers before a request reaches the endpoint, by the codes of the errors tree.
+GUARD_CODES = {408: "request_timeout", 431: "headers_too_large", 503: "too_many_connections"}
+
+
+LAST_REQUEST_SECONDS = 0.3  # for requests that were sent before the listener closed and are not yet read
+_CLOSE = (b"connection", b"close")
+
 
 class _Server(uvicorn.Server):
-    """A uvicorn server that leaves signals to the collector."""
+    """A uvicorn server that leaves signals to the collector, and stops without resetting what was sent to it."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """uvicorn closes every connection that is between two requests; closing one with an unread request resets it.
+
+        So first the listener closes and every answer becomes the last of its connection.
+        """
+        self.server_state.default_headers = [*self.server_state.default_headers, _CLOSE]
+        await asyncio.sleep(0)
+        for server in self.servers:
+            server.close()
+        if self.server_state.connections:
+            await asyncio.sleep(LAST_REQUEST_SECONDS)
+        await super().shutdown(sockets)
 
 
 @dataclass(slots=True)
@@ -109,8 +129,8 @@ class Collector:
         ring = self.credentials.ring
         endpoint = Endpoint(settings, ring, self.pipeline, self.log, self.counters, Rates(settings), self._public_app())
         parts = AdminParts(self.log, self.reader, self.pipeline, ring, self.counters, self.credentials.admin_token_hash)
-        self._public = _listener(endpoint, settings, settings.host, settings.port)
-        self._admin = _listener(admin_app(parts), settings, settings.admin_host, settings.admin_port)
+        self._public = _listener(endpoint, settings, settings.host, settings.port, self.counters)
+        self._admin = _listener(admin_app(parts), settings, settings.admin_host, settings.admin_port, self.counters)
         gc.collect()
         gc.freeze()  # what lives for ever need not be looked at again
         await self._admin.start()
@@ -155,8 +175,11 @@ def server_config(app: object, settings: Settings, *, http: Any) -> uvicorn.Conf
     )
 
 
-def _listener(app: object, settings: Settings, host: str, port: int) -> _Listener:
-    config = server_config(app, settings, http=guarded_protocol(settings))
+def _listener(app: object, settings: Settings, host: str, port: int, counters: Counters) -> _Listener:
+    def refused(status: int) -> None:
+        counters.requests_refused[GUARD_CODES.get(status, "bad_request")] += 1
+
+    config = server_config(app, settings, http=guarded_protocol(settings, refused))
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,0 +1,614 @@
+// src/settings.ts
+var settings = { name: "tropa", linker: [] };
+var keyOf = (suffix) => `${settings.name}_${suffix}`;
+
+// src/storage.ts
+var quietly = (work) => {
+  try {
+    return work();
+  } catch {
+  }
+};
+var read = (suffix) => quietly(() => JSON.parse(localStorage[keyOf(suffix)]));
+var write = (suffix, value) => quietly(() => {
+  value ? localStorage[keyOf(suffix)] = JSON.stringify(value) : delete localStorage[keyOf(suffix)];
+  return true;
+});
+var eachStored = (visit) => quietly(
+  () => Object.keys(localStorage).forEach((key2) => key2.startsWith(keyOf("")) && visit(key2.slice(keyOf("").length)))
+);
+var readCookie = (name) => quietly(() => `; ${document.cookie}`.split(`; ${name}=`)[1].split(";")[0]) || "";
+var writeCookie = (name, value) => quietly(() => {
+  document.cookie = `${name}=${value};path=/;max-age=${value ? 3456e4 : 0};samesite=lax` + (settings.domain ? `;domain=${settings.domain}` : "") + (location.protocol > "http:" ? ";secure" : "");
+});
+
+// src/consent.ts
+var gpc = () => navigator.globalPrivacyControl;
+var granted = () => settings.consent === "granted";
+var waiting = () => !settings.writeKey || settings.consent === "pending" || document.prerendering;
+var recall = () => {
+  settings.consent = read("consent") || settings.consent || "granted";
+};
+var remember = () => write("consent", /ed$/.test(settings.consent) && settings.consent);
+
+// src/context.ts
+var slow = {};
+var pageFacts = (address, title, referrer) => {
+  const { pathname, search, href } = new URL(address);
+  return { path: pathname, referrer, search, title, url: href };
+};
+var askSlowFacts = () => (self.requestIdleCallback || setTimeout)(
+  () => quietly(() => {
+    const { userAgentData } = navigator;
+    slow.timezone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    slow.userAgentData = userAgentData;
+    userAgentData.getHighEntropyValues(["platformVersion", "model"]).then(
+      (values) => {
+        slow.userAgentData = values;
+      },
+      () => {
+      }
+    );
+  })
+);
+var externalId = (type, cookie) => {
+  const id = granted() && readCookie(cookie);
+  return id ? [{ type, id }] : [];
+};
+var batchContext = () => ({
+  library: { name: "tropa.js", version: "0.1.0" },
+  locale: navigator.language,
+  screen: { width: screen.width, height: screen.height, density: devicePixelRatio },
+  ...slow,
+  externalIds: [...externalId("ga_client_id", "_ga"), ...externalId("ym_client_id", "_ym_uid")],
+  consent: { state: settings.consent, gpc: gpc() }
+});
+
+// src/ids.ts
+var count = 0;
+var hex = (value, width) => value.toString(16).padStart(width, "0");
+var randomDigit = () => hex(crypto.getRandomValues(new Uint8Array(1))[0] & 15, 1);
+var uuid = () => {
+  const time = hex(Date.now(), 12);
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${hex(count++ & 4095, 3)}-8${"000-000000000000".replace(/0/g, randomDigit)}`;
+};
+var shortId = () => uuid().slice(-12);
+
+// src/identity.ts
+var memory = "";
+var user = { traits: {} };
+var keepId = (id) => {
+  memory = id;
+  writeCookie(keyOf("id"), id && `${id}.0`);
+  write("id", id);
+};
+var visitorId = (arrived) => {
+  if (!granted() || settings.httpOnly) return null;
+  const inCookie = readCookie(keyOf("id")).split(".")[0];
+  const id = inCookie || read("id") || memory || arrived || uuid();
+  if (id !== memory) inCookie ? write("id", memory = id) : keepId(id);
+  return id;
+};
+var renewId = () => {
+  if (granted()) settings.httpOnly ? write("id", 1) : keepId(uuid());
+};
+var takeReset = () => settings.httpOnly && read("id") && write("id");
+var getUser = () => granted() && read("user") || user;
+var setUser = (next) => {
+  user = next;
+  if (granted()) write("user", user);
+};
+var identifyUser = (id, traits) => {
+  const known = getUser();
+  const changed = id && known.id && known.id !== id;
+  if (changed) renewId();
+  setUser({ id: id || known.id, traits: { ...changed ? {} : known.traits, ...traits } });
+};
+var forget = () => {
+  user = { traits: {} };
+  keepId("");
+};
+
+// src/linker.ts
+var sign = (id, time) => `${id}.${time}.` + [...id + time + navigator.userAgent].reduce((sum, char) => sum * 33 + char.charCodeAt(0) >>> 0, 5381).toString(36);
+var isOwn = ({ hostname }) => settings.linker.some((domain) => `.${hostname}`.endsWith(`.${domain}`));
+var mark = (address) => {
+  const url = new URL(address);
+  const id = visitorId();
+  if (!id || !isOwn(url)) return address;
+  url.searchParams.set(keyOf("id"), sign(id, Date.now().toString(36)));
+  return url.href;
+};
+var arrive = () => {
+  const url = new URL(location.href);
+  const value = url.searchParams.get(keyOf("id"));
+  if (!value) return;
+  const [id, time] = value.split(".");
+  url.searchParams.delete(keyOf("id"));
+  history.replaceState(history.state, "", url);
+  if (value === sign(id, time) && Date.now() - parseInt(time, 36) < 12e4 && isOwn(new URL(document.referrer))) visitorId(id);
+};
+
+// src/listeners.ts
+var listeners = /* @__PURE__ */ new Set();
+var debugging = false;
+var debug = (on2) => {
+  debugging = on2;
+};
+var on = (kind, listener) => {
+  const entry = [kind, listener];
+  listeners.add(entry);
+  return () => {
+    listeners.delete(entry);
+  };
+};
+var fire = (kind, subject, reason) => {
+  if (debugging) console.log("tropa", kind, subject, reason);
+  listeners.forEach(([wanted, listener]) => {
+    const next = wanted === kind && subject && quietly(() => listener(subject, reason));
+    if (kind === "use" && (next || next === null)) subject = next;
+  });
+  return subject;
+};
+
+// src/queue.ts
+var OPEN = 0;
+var CLOSED = 1;
+var TRIED = 2;
+var BATCH_EVENTS = 50;
+var BATCH_BYTES = 47e3;
+var MAX_EVENTS = 1e3;
+var MAX_CHARS = 1e6;
+var MAX_AGE = 7 * 864e5;
+var LEASE = 12e3;
+var HIDDEN_LEASE = 2e3;
+var HEARTBEAT = 5e3;
+var encoder = new TextEncoder();
+var instance = shortId();
+var batches = [];
+var lost = 0;
+var leaseEnd = 0;
+var heartbeat = 0;
+var rescan = 0;
+var key = () => `q_${settings.writeKey}_${instance}`;
+var size = (text) => encoder.encode(text).length;
+var parsed = (batch) => JSON.parse(`[${batch.items_}]`);
+var clear = () => {
+  batches = [];
+  leaseEnd = 0;
+  clearTimeout(heartbeat);
+};
+var save = () => {
+  const { hidden } = document;
+  const end = Date.now() + (hidden ? HIDDEN_LEASE : LEASE);
+  const rows = batches.map(({ id_, at_, reset_, items_ }) => [id_, at_, reset_, items_]);
+  clearTimeout(heartbeat);
+  if (rows[0] && !hidden) heartbeat = setTimeout(save, HEARTBEAT);
+  if (granted()) leaseEnd = write(key(), rows[0] && [end, ...rows]) && rows[0] ? end : 0;
+};
+var leaseOf = (suffix) => read(suffix) || [0];
+var claimed = () => {
+  if (leaseEnd && Date.now() > leaseEnd && leaseOf(key())[0] !== leaseEnd) clear();
+  return batches;
+};
+var keep = (wanted) => {
+  batches = batches.filter(wanted);
+};
+var lose = (event, code) => {
+  lost++;
+  fire("drop", event, { code });
+};
+var bound = () => {
+  let items;
+  while ((items = batches.flatMap(({ items_ }) => items_)).length > MAX_EVENTS || `${items}`.length > MAX_CHARS) {
+    lose(JSON.parse(batches[0].items_.shift()), "full");
+    keep(({ items_ }) => items_[0]);
+  }
+};
+var lookAgain = (wait) => {
+  rescan = rescan || setTimeout(adopt, wait);
+};
+var adopt = () => {
+  const now = Date.now();
+  rescan = 0;
+  claimed();
+  eachStored((other) => {
+    if (other === key() || !other.startsWith(key().slice(0, -instance.length))) return;
+    const [end, ...rows] = leaseOf(other);
+    const wait = end - now;
+    if (wait > 0 && wait <= LEASE) return lookAgain(wait + 50);
+    write(other);
+    rows.forEach(([id_, at_, reset_, items_]) => batches.push({ id_, at_, reset_, items_, stage_: CLOSED, lost_: 0 }));
+  });
+  batches.sort((a, b) => a.at_ - b.at_);
+  const acknowledged = readCookie(keyOf("ack"));
+  keep((batch) => {
+    if (batch.stage_ !== CLOSED || now - batch.at_ < MAX_AGE) return !acknowledged.includes(batch.id_);
+    parsed(batch).forEach((event) => lose(event, "expired"));
+  });
+  bound();
+  save();
+};
+var noticed = (other) => {
+  if (/_q_/.test(other)) lookAgain(HIDDEN_LEASE);
+};
+var remove = (batch) => {
+  keep((other) => other !== batch);
+  save();
+};
+var halve = (batch) => {
+  const items_ = batch.items_.splice(batch.items_.length / 2);
+  batches.splice(batches.indexOf(batch) + 1, 0, { ...batch, id_: shortId(), reset_: 0, items_, stage_: CLOSED });
+  save();
+};
+var add = (json, reset_) => {
+  let batch = claimed()[batches.length - 1];
+  if (!batch || batch.stage_ || reset_ || batch.items_.length >= BATCH_EVENTS || size(`${batch.items_}${json}`) > BATCH_BYTES) {
+    batches.push(batch = { id_: shortId(), at_: Date.now(), reset_, items_: [], stage_: OPEN, lost_: lost });
+    lost = 0;
+  }
+  batch.items_.push(json);
+  bound();
+  save();
+  return batch.items_.length;
+};
+
+// src/sender.ts
+var LINGER = 250;
+var SEND_AT = 20;
+var TIMEOUT = 15e3;
+var KEEPALIVE_BYTES = 6e4;
+var flights = /* @__PURE__ */ new Set();
+var bytesInFlight = 0;
+var failures = 0;
+var timer = 0;
+var afterAbort;
+var credentials = () => granted() && new URL(settings.url).hostname.endsWith(location.hostname.split(".").slice(-2).join(".")) ? "include" : "omit";
+var bodyOf = ({ id_, reset_, lost_, items_ }) => `${JSON.stringify({
+  writeKey: settings.writeKey,
+  batchId: id_,
+  sentAt: /* @__PURE__ */ new Date(),
+  dropped: lost_,
+  reset: reset_,
+  context: batchContext()
+}).slice(0, -1)},"batch":[${items_}]}`;
+var wake = (delay) => {
+  timer = timer || setTimeout(send, delay);
+};
+var rest = () => {
+  timer = clearTimeout(timer);
+};
+var send = () => {
+  rest();
+  const [batch] = claimed();
+  if (batch && !waiting() && !flights.size) attempt(batch);
+};
+var settle = (batch, status, reply, retryAfter) => {
+  if (/^(0|408|425|429|5..)$/.test(status)) {
+    rest();
+    return wake(Math.min(retryAfter, 3600) * 1e3 || Math.min(6e4, 1e3 * 2 ** failures++) * (1 - Math.random() / 2));
+  }
+  failures = 0;
+  if (status === 413 && batch.items_[1]) halve(batch);
+  else {
+    remove(batch);
+    parsed(batch).forEach((event, index) => {
+      const reason = status === 200 ? (reply.errors || []).find((error) => error.index === index) : { status, ...reply };
+      if (reason) fire("drop", event, reason);
+    });
+  }
+  send();
+};
+var post = async (batch, body, bytes) => {
+  const flight = new AbortController();
+  let status = 0;
+  let retryAfter = 0;
+  let reply = {};
+  flights.add(flight);
+  setTimeout(() => flight.abort(), TIMEOUT);
+  bytesInFlight += bytes;
+  try {
+    const answer = await fetch(settings.url, {
+      method: "POST",
+      body,
+      keepalive: bytesInFlight < KEEPALIVE_BYTES,
+      credentials: credentials(),
+      signal: flight.signal
+    });
+    status = answer.status;
+    retryAfter = +answer.headers.get("retry-after");
+    reply = Object(await answer.json());
+  } catch {
+    if (status === 200) status = 0;
+  }
+  bytesInFlight -= bytes;
+  flights.delete(flight) ? quietly(() => settle(batch, status, reply, retryAfter)) : afterAbort();
+};
+var attempt = (batch, leaving) => {
+  const body = bodyOf(batch);
+  const bytes = size(body);
+  if (!leaving || bytesInFlight + bytes < KEEPALIVE_BYTES && "keepalive" in Request.prototype) post(batch, body, bytes);
+  else if (credentials() === "omit" || !navigator.sendBeacon(settings.url, body))
+    return batch.items_[1] && (halve(batch), attempt(batch, leaving));
+  return batch.stage_ = TRIED;
+};
+var leave = () => {
+  let batch;
+  while ((batch = !waiting() && claimed().find(({ stage_ }) => stage_ < TRIED)) && attempt(batch, true)) ;
+  save();
+};
+var schedule = (events) => {
+  if (document.hidden) leave();
+  else events < SEND_AT || failures ? wake(LINGER) : send();
+};
+var resume = () => {
+  failures = 0;
+  if (granted()) adopt();
+  send();
+};
+var abort = (then) => {
+  afterAbort = then;
+  rest();
+  flights.forEach((flight) => flight.abort());
+  flights.clear();
+};
+
+// src/session.ts
+var MINUTE = 6e4;
+var session;
+var seen;
+var landingTags = (search) => {
+  const tags = {};
+  new URLSearchParams(search).forEach((value, key2) => {
+    if (/^utm_|^\w*cl(ic)?k?id$|^[gw]braid$|^li_fat_id$/.test(key2))
+      tags[key2.replace("utm_campaign", "name").replace("utm_", "")] = value.slice(0, 512);
+  });
+  return JSON.stringify(tags);
+};
+var touchSession = (now) => {
+  let [start2, last, tags] = granted() && read("session") || session || [0, 0, "{}"];
+  const { search } = location;
+  const landed = search === seen ? "{}" : landingTags(seen = search);
+  const idle = Math.abs(now - last);
+  const fresh = idle > 30 * MINUTE || Math.abs(now - start2) > 1440 * MINUTE || landed[2] && landed !== tags;
+  if (fresh) [start2, tags] = [now, landed];
+  if (fresh || idle > MINUTE) {
+    session = [start2, now, tags];
+    if (granted()) write("session", session);
+  }
+  return { ...granted() && { sessionId: start2, sessionStart: fresh }, campaign: tags[2] && JSON.parse(tags) };
+};
+var endSession = () => {
+  session = void 0;
+  write("session");
+};
+
+// src/pipeline.ts
+var opened;
+var accept = (event) => {
+  const state = settings.consent;
+  const purposes = event.context.consent.purposes.filter((purpose) => !gpc() || !/^(sale|advertising)$/.test(purpose));
+  const refused = state === "denied" || !granted() && /^(identify|alias)$/.test(event.type) ? "consent" : !purposes[0] && "gpc";
+  if (refused) return void fire("drop", event, { code: refused });
+  event.anonymousId = granted() ? visitorId() : event.userId = void 0;
+  event.context = { ...touchSession(Date.parse(event.timestamp)), ...event.context, consent: { state, purposes, gpc: gpc() } };
+  const final = fire("use", event);
+  if (!final) return;
+  const json = JSON.stringify(final);
+  fire("event", final);
+  schedule(add(json, takeReset()));
+};
+var open = () => {
+  if (waiting()) return;
+  if (granted()) quietly(arrive);
+  resume();
+  opened();
+};
+var wipe = () => {
+  if (granted()) return;
+  abort(wipe);
+  clear();
+  forget();
+  endSession();
+  writeCookie(keyOf("ack"), "");
+  eachStored((suffix) => suffix === "consent" || write(suffix));
+};
+var obey = (next) => {
+  settings.consent = next;
+  if (next !== "pending") wipe();
+  open();
+};
+var choose = (next) => {
+  obey(next);
+  remember();
+};
+var start = (onOpen) => {
+  opened = onOpen;
+  recall();
+  askSlowFacts();
+  document.addEventListener("visibilitychange", () => document.hidden ? leave() : resume());
+  document.addEventListener("prerenderingchange", open);
+  addEventListener("pagehide", leave);
+  addEventListener("online", resume);
+  addEventListener("storage", ({ key: key2, newValue }) => {
+    if (!newValue) return;
+    if (key2 === keyOf("consent")) obey(read("consent"));
+    else if (granted()) noticed(key2);
+  });
+  open();
+};
+
+// src/tropa.ts
+var HELD = 100;
+var isObject = (value) => !!value && typeof value === "object";
+var held = [];
+var current;
+var viewed = "";
+var previous = "";
+var facts = () => pageFacts(current[3], current[4] || document.title, previous || document.referrer);
+var emit = (type, fields, options) => {
+  const { context, purposes = ["analytics"], ...rest2 } = options || {};
+  accept({
+    type,
+    messageId: current[5] || uuid(),
+    timestamp: new Date(current[2]).toISOString(),
+    userId: getUser().id,
+    ...fields,
+    ...rest2,
+    context: { page: facts(), ...context, consent: { purposes } }
+  });
+};
+var view = (type, args) => {
+  const [name, category] = args.filter((arg) => typeof arg === "string").reverse();
+  const [properties, options] = args.filter(isObject);
+  const isPage = type === "page";
+  if (isPage && viewed !== current[3]) {
+    previous = viewed;
+    viewed = current[3];
+  }
+  emit(type, { category, name, properties: { ...isPage && facts(), ...properties } }, options);
+};
+var verbs = {
+  identify: (id, traits, options) => {
+    if (isObject(id)) [id, traits, options] = ["", id, traits];
+    identifyUser(id && `${id}`, traits);
+    emit("identify", { traits }, options);
+  },
+  track: (event, properties, options) => emit("track", { event, properties }, options),
+  page: (...args) => view("page", args),
+  screen: (...args) => view("screen", args),
+  group: (groupId, traits, options) => emit("group", { groupId, traits }, options),
+  alias: (userId, previousId, options) => emit("alias", { userId, previousId }, options),
+  reset: (options) => {
+    setUser({ traits: {} });
+    endSession();
+    if (!options || options.device !== false) renewId();
+  }
+};
+var serve = (call) => {
+  const [verb, args] = current = call;
+  (verbs[verb] || api[verb])(...args);
+};
+var release = () => held.splice(0).forEach((call) => verbs[call[0]] && waiting() ? held.push(call) : quietly(() => serve(call)));
+var receive = (verb, args) => {
+  const messageId = uuid();
+  const call = [verb, args, Date.now(), location.href.slice(0, 4096), document.title, messageId];
+  args.forEach((arg) => typeof arg === "function" && setTimeout(arg));
+  if (!waiting()) serve(call);
+  else if (held.push(JSON.parse(JSON.stringify(call))) > HELD) {
+    lose({ messageId: held.shift()[5] }, "full");
+  }
+  return messageId;
+};
+var api = {
+  consent: choose,
+  flush: send,
+  link: (url) => quietly(() => mark(url)) || url,
+  anonymousId: visitorId,
+  user: getUser,
+  ready: (work) => {
+    settings.writeKey ? quietly(() => work(api)) : on("ready", work);
+  },
+  debug,
+  on,
+  use: (middleware) => on("use", middleware)
+};
+for (const verb in verbs) {
+  api[verb] = (...args) => {
+    try {
+      return receive(verb, args);
+    } catch (error) {
+      fire("error", error);
+    }
+  };
+}
+var open2 = (options, calls = []) => {
+  api.load = (writeKey, more) => {
+    if (settings.writeKey) return;
+    Object.assign(settings, options, more, { writeKey });
+    start(release);
+    fire("ready", api);
+  };
+  held = calls;
+  options.writeKey ? api.load(options.writeKey) : calls.forEach((call) => call[0] === "load" && serve(call));
+  return api;
+};
+
+// src/forms.ts
+var enableForms = (tropa) => {
+  const submitted = ({ target }) => {
+    const attribute = (name) => target.getAttribute(name);
+    tropa.track("Form Submitted", { id: attribute("id"), name: attribute("name"), action: attribute("action") });
+  };
+  addEventListener("submit", submitted, true);
+  return () => removeEventListener("submit", submitted, true);
+};
+
+// src/links.ts
+var enableOutboundLinks = (tropa) => {
+  const clicked = ({ target }) => {
+    const link = target.closest("a[href]");
+    if (!link || !/^http/.test(link.protocol) || link.host === location.host) return;
+    tropa.track("Outbound Link Clicked", { url: link.href });
+    link.href = tropa.link(link.href);
+  };
+  addEventListener("click", clicked, true);
+  addEventListener("auxclick", clicked, true);
+  return () => {
+    removeEventListener("click", clicked, true);
+    removeEventListener("auxclick", clicked, true);
+  };
+};
+
+// src/pages.ts
+var enablePageViews = (tropa, { hash } = {}) => {
+  const { navigation } = self;
+  const { pushState } = history;
+  const address = () => location.pathname + location.search + (hash ? location.hash : "");
+  let viewed2 = "";
+  let stopped = false;
+  const view2 = () => {
+    if (stopped || viewed2 === address()) return;
+    viewed2 = address();
+    tropa.page();
+  };
+  const later = () => {
+    setTimeout(view2);
+  };
+  const entered = ({ navigationType }) => {
+    if (/push|trav/.test(navigationType)) later();
+  };
+  const returned = ({ persisted }) => {
+    if (!persisted) return;
+    viewed2 = "";
+    view2();
+  };
+  if (navigation) navigation.addEventListener("currententrychange", entered);
+  else {
+    history.pushState = function(...args) {
+      pushState.apply(this, args);
+      later();
+    };
+    addEventListener("popstate", later);
+  }
+  addEventListener("pageshow", returned);
+  view2();
+  return () => {
+    stopped = true;
+    if (navigation) navigation.removeEventListener("currententrychange", entered);
+    removeEventListener("popstate", later);
+    removeEventListener("pageshow", returned);
+  };
+};
+
+// src/index.ts
+var createTropa = (options = {}) => {
+  if (options.writeKey) new URL(options.url);
+  return open2(typeof document === "undefined" ? {} : options);
+};
+export {
+  createTropa,
+  enableForms,
+  enableOutboundLinks,
+  enablePageViews
+};

@@ -1,0 +1,18 @@
+// src/links.ts
+var enableOutboundLinks = (tropa) => {
+  const clicked = ({ target }) => {
+    const link = target.closest("a[href]");
+    if (!link || !/^http/.test(link.protocol) || link.host === location.host) return;
+    tropa.track("Outbound Link Clicked", { url: link.href });
+    link.href = tropa.link(link.href);
+  };
+  addEventListener("click", clicked, true);
+  addEventListener("auxclick", clicked, true);
+  return () => {
+    removeEventListener("click", clicked, true);
+    removeEventListener("auxclick", clicked, true);
+  };
+};
+export {
+  enableOutboundLinks
+};

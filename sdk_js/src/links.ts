@@ -1,0 +1,17 @@
+import type { Tropa } from './types';
+
+/** `Outbound Link Clicked` for links that leave the host; links to the `linker` domains are marked. Returns the cleanup. */
+export const enableOutboundLinks = (tropa: Pick<Tropa, 'track' | 'link'>): (() => void) => {
+  const clicked = ({ target }: Event) => {
+    const link = (target as Element).closest<HTMLAnchorElement>('a[href]');
+    if (!link || !/^http/.test(link.protocol) || link.host === location.host) return;
+    tropa.track('Outbound Link Clicked', { url: link.href });
+    link.href = tropa.link(link.href);
+  };
+  addEventListener('click', clicked, true);
+  addEventListener('auxclick', clicked, true);
+  return () => {
+    removeEventListener('click', clicked, true);
+    removeEventListener('auxclick', clicked, true);
+  };
+};

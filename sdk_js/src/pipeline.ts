@@ -1,0 +1,75 @@
+import { gpc, granted, recall, remember, waiting } from './consent';
+import { askSlowFacts } from './context';
+import { forget, takeReset, visitorId } from './identity';
+import { arrive } from './linker';
+import { fire } from './listeners';
+import { add, clear, noticed } from './queue';
+import { abort, leave, resume, schedule } from './sender';
+import { endSession, touchSession } from './session';
+import { keyOf, settings } from './settings';
+import { eachStored, quietly, read, write, writeCookie } from './storage';
+import type { ConsentState, TropaEvent } from './types';
+
+let opened: () => void;
+
+/** The last look at an event: consent, ids, session, the page's own middlewares; then it is in the queue. */
+export const accept = (event: TropaEvent): void => {
+  const state = settings.consent!;
+  const purposes = event.context.consent.purposes.filter((purpose) => !gpc() || !/^(sale|advertising)$/.test(purpose));
+  const refused = state === 'denied' || (!granted() && /^(identify|alias)$/.test(event.type)) ? 'consent' : !purposes[0] && 'gpc';
+  if (refused) return void fire('drop', event, { code: refused });
+  event.anonymousId = granted() ? visitorId() : (event.userId = undefined);
+  event.context = { ...touchSession(Date.parse(event.timestamp)), ...event.context, consent: { state, purposes, gpc: gpc() } };
+  const final = fire('use', event);
+  if (!final) return;
+  const json = JSON.stringify(final);
+  fire('event', final);
+  schedule(add(json, takeReset()));
+};
+
+/** What an earlier page left is taken over, what consent or prerendering held back leaves. */
+const open = () => {
+  if (waiting()) return;
+  if (granted()) quietly(arrive);
+  resume();
+  opened();
+};
+
+/** Nothing stays but the choice itself. */
+const wipe = () => {
+  if (granted()) return;
+  // Again after the answers that are still coming: they may set cookies.
+  abort(wipe);
+  clear();
+  forget();
+  endSession();
+  writeCookie(keyOf('ack'), '');
+  eachStored((suffix) => suffix === 'consent' || write(suffix));
+};
+
+const obey = (next: ConsentState) => {
+  settings.consent = next;
+  if (next !== 'pending') wipe();
+  open();
+};
+
+export const choose = (next: ConsentState) => {
+  obey(next);
+  remember();
+};
+
+export const start = (onOpen: () => void) => {
+  opened = onOpen;
+  recall();
+  askSlowFacts();
+  document.addEventListener('visibilitychange', () => (document.hidden ? leave() : resume()));
+  document.addEventListener('prerenderingchange', open);
+  addEventListener('pagehide', leave);
+  addEventListener('online', resume);
+  addEventListener('storage', ({ key, newValue }) => {
+    if (!newValue) return;
+    if (key === keyOf('consent')) obey(read('consent')!);
+    else if (granted()) noticed(key!);
+  });
+  open();
+};

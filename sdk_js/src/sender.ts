@@ -1,0 +1,135 @@
+import { granted, waiting } from './consent';
+import { batchContext } from './context';
+import { fire } from './listeners';
+import { adopt, claimed, halve, parsed, remove, save, size, TRIED, type Batch } from './queue';
+import { settings } from './settings';
+import { quietly } from './storage';
+import type { Reason } from './types';
+
+const LINGER = 250;
+const SEND_AT = 20;
+const TIMEOUT = 15_000;
+/** Browsers allow 64 KB of keepalive requests in flight, a page's other scripts included. */
+const KEEPALIVE_BYTES = 60_000;
+
+type Reply = Partial<Reason> & { errors?: (Reason & { index: number })[] };
+
+const flights = new Set<AbortController>();
+let bytesInFlight = 0;
+let failures = 0;
+let timer = 0;
+let afterAbort: () => void;
+
+/** Same site by the last two labels: too wide only where it does no harm (`co.uk`). */
+const credentials = () =>
+  granted() && new URL(settings.url).hostname.endsWith(location.hostname.split('.').slice(-2).join('.')) ? 'include' : 'omit';
+
+/** The body with the time of this attempt; the events keep theirs. */
+const bodyOf = ({ id_, reset_, lost_, items_ }: Batch) =>
+  `${JSON.stringify({
+    writeKey: settings.writeKey,
+    batchId: id_,
+    sentAt: new Date(),
+    dropped: lost_,
+    reset: reset_,
+    context: batchContext(),
+  }).slice(0, -1)},"batch":[${items_}]}`;
+
+const wake = (delay: number) => {
+  timer = timer || setTimeout(send, delay);
+};
+
+const rest = () => {
+  timer = clearTimeout(timer) as unknown as number;
+};
+
+/** Sends what waits now. One request at a time. */
+export const send = () => {
+  rest();
+  const [batch] = claimed();
+  if (batch && !waiting() && !flights.size) attempt(batch);
+};
+
+const settle = (batch: Batch, status: number, reply: Reply, retryAfter: number) => {
+  if (/^(0|408|425|429|5..)$/.test(status as unknown as string)) {
+    rest();
+    return wake(Math.min(retryAfter, 3600) * 1000 || Math.min(60_000, 1000 * 2 ** failures++) * (1 - Math.random() / 2));
+  }
+  failures = 0;
+  if (status === 413 && batch.items_[1]) halve(batch);
+  else {
+    remove(batch);
+    parsed(batch).forEach((event, index) => {
+      const reason =
+        status === 200 ? (reply.errors || []).find((error) => error.index === index) : { status, ...reply };
+      if (reason) fire('drop', event, reason);
+    });
+  }
+  send();
+};
+
+const post = async (batch: Batch, body: string, bytes: number) => {
+  const flight = new AbortController();
+  let status = 0;
+  let retryAfter = 0;
+  let reply = {};
+  flights.add(flight);
+  setTimeout(() => flight.abort(), TIMEOUT);
+  bytesInFlight += bytes;
+  try {
+    // A string body is text/plain: no preflight, so that a page which is leaving gets through.
+    const answer = await fetch(settings.url, {
+      method: 'POST',
+      body,
+      keepalive: bytesInFlight < KEEPALIVE_BYTES,
+      credentials: credentials(),
+      signal: flight.signal,
+    });
+    status = answer.status;
+    retryAfter = +answer.headers.get('retry-after')!;
+    reply = Object(await answer.json());
+  } catch {
+    // A 200 that is not JSON is not the collector's.
+    if (status === 200) status = 0;
+  }
+  bytesInFlight -= bytes;
+  flights.delete(flight) ? quietly(() => settle(batch, status, reply, retryAfter)) : afterAbort();
+};
+
+/** Whether the browser took the batch. */
+const attempt = (batch: Batch, leaving?: boolean): unknown => {
+  const body = bodyOf(batch);
+  const bytes = size(body);
+  if (!leaving || (bytesInFlight + bytes < KEEPALIVE_BYTES && 'keepalive' in Request.prototype)) post(batch, body, bytes);
+  // A beacon has no answer: its events stay until the acknowledgement cookie or a later attempt.
+  else if (credentials() === 'omit' || !navigator.sendBeacon(settings.url, body))
+    return batch.items_[1] && (halve(batch), attempt(batch, leaving));
+  return (batch.stage_ = TRIED);
+};
+
+/** The page may be gone any moment: everything that was not tried yet goes out at once. */
+export const leave = () => {
+  let batch: Batch | undefined | false;
+  while ((batch = !waiting() && claimed().find(({ stage_ }) => stage_ < TRIED)) && attempt(batch, true));
+  save();
+};
+
+export const schedule = (events: number) => {
+  if (document.hidden) leave();
+  else events < SEND_AT || failures ? wake(LINGER) : send();
+};
+
+/** Back from offline, from hidden, from another page: waiting has no reason any more. */
+export const resume = () => {
+  failures = 0;
+  if (granted()) adopt();
+  send();
+};
+
+/** Consent was withdrawn: nothing in flight counts any more. `then` is called again as each request settles. */
+export const abort = (then: () => void) => {
+  afterAbort = then;
+  rest();
+  flights.forEach((flight) => flight.abort());
+  flights.clear();
+};

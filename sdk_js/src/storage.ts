@@ -1,0 +1,37 @@
+// Storage that refuses (blocked, sandboxed, full) is normal: every access here fails quietly.
+
+import { keyOf, settings } from './settings';
+
+export const quietly = <Value>(work: () => Value): Value | undefined => {
+  try {
+    return work();
+  } catch {}
+};
+
+/** The value under `<name>_<suffix>`; undefined when there is none, or storage cannot be read. */
+export const read = <Value>(suffix: string) => quietly((): Value => JSON.parse(localStorage[keyOf(suffix)]));
+
+/** Whether it was written; a falsy value removes. */
+export const write = (suffix: string, value?: unknown) =>
+  quietly(() => {
+    value ? (localStorage[keyOf(suffix)] = JSON.stringify(value)) : delete localStorage[keyOf(suffix)];
+    return true;
+  });
+
+/** Visits the suffixes there are. */
+export const eachStored = (visit: (suffix: string) => void) =>
+  quietly(() =>
+    Object.keys(localStorage).forEach((key) => key.startsWith(keyOf('')) && visit(key.slice(keyOf('').length))),
+  );
+
+export const readCookie = (name: string): string =>
+  quietly(() => `; ${document.cookie}`.split(`; ${name}=`)[1].split(';')[0]) || '';
+
+/** 400 days, the most that Chromium keeps; an empty value deletes. */
+export const writeCookie = (name: string, value: string) =>
+  quietly(() => {
+    document.cookie =
+      `${name}=${value};path=/;max-age=${value ? 34560000 : 0};samesite=lax` +
+      (settings.domain ? `;domain=${settings.domain}` : '') +
+      (location.protocol > 'http:' ? ';secure' : '');
+  });

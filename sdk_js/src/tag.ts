@@ -1,0 +1,29 @@
+// The script tag: <script async src="/tropa.js" data-key="wk_…"></script>
+
+import { enableForms } from './forms';
+import { enableOutboundLinks } from './links';
+import { enablePageViews } from './pages';
+import { open, type Call } from './tropa';
+
+const script = document.currentScript as HTMLScriptElement;
+const { key, auto = '', linker = '', ...rest } = script.dataset;
+const name = rest.name || 'tropa';
+const page = window as unknown as Record<string, any>;
+const stub = Object(page[name]);
+
+// A second copy on the page leaves the first one in charge.
+if (stub.push || !stub.identify) {
+  const tropa = open(
+    {
+      url: new URL('/v1/batch', script.src).href,
+      ...rest,
+      writeKey: key,
+      linker: linker.match(/\S+/g) || [],
+    } as object,
+    stub.push ? (stub as Call[]) : [],
+  );
+  page[name] = tropa;
+  if (/pages/.test(auto)) enablePageViews(tropa, { hash: /hash/.test(auto) });
+  if (/forms/.test(auto)) enableForms(tropa);
+  if (/links/.test(auto)) enableOutboundLinks(tropa);
+}
