@@ -46,6 +46,9 @@ def track(numbers):
         os.pwrite(notes, b"y" if accepted else b"n", n)
         if pace and n % 100 == 99:
             time.sleep(pace)
+def wait_for_restart():
+    while not os.path.exists(accepted_file.replace(".notes", ".restarted")):
+        time.sleep(0.01)
 def set_clock_back(seconds):
     import datetime, tropa.event, segment.analytics.client, segment.analytics.request
     class Earlier(datetime.datetime):
@@ -87,6 +90,7 @@ def _restart_collector(_host: subprocess.Popen[bytes], collector: CollectorProce
     collector.kill()
     time.sleep(0.5)
     collector.restart()
+    notes.with_suffix(".restarted").touch()
 
 
 def _wait_for_notes(notes: Path, count: int) -> None:
@@ -118,7 +122,12 @@ ROWS = (
     ),
     Row("one 413", faults=(413,), count=5_000),
     Row("two 503s, then fine", faults=(503, 503), count=5_000),
-    Row("collector killed and restarted", pause_every_100=0.01, meanwhile=_restart_collector),
+    Row(
+        "collector killed and restarted",
+        program="track(range(count // 2)); wait_for_restart(); track(range(count // 2, count))",
+        pause_every_100=0.01,
+        meanwhile=_restart_collector,
+    ),
     Row(
         "clock set back an hour half-way",
         program="track(range(count // 2)); set_clock_back(3600); track(range(count // 2, count))",

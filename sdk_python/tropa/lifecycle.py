@@ -24,7 +24,7 @@ class Stoppable(Protocol):
     @property
     def exit_seconds(self) -> float: ...
 
-    def flush(self, timeout: float) -> object: ...
+    def finish(self, timeout: float) -> None: ...
 
     def busy(self) -> bool: ...
 
@@ -58,7 +58,7 @@ def flush_all(seconds: float | None = None) -> None:
         spent = time.monotonic() - began
         budget = sender.exit_seconds if seconds is None else min(sender.exit_seconds, seconds)
         try:
-            sender.flush(max(0.0, budget - spent))
+            sender.finish(max(0.0, budget - spent))
         except Exception:  # the process is ending; the next sender still has its turn
             log.exception("a flush at the end of the process failed")
 

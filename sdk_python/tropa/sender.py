@@ -6,6 +6,7 @@ moments of an interpreter).
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 import time
@@ -23,6 +24,7 @@ log = getLogger("tropa")
 _PAUSE_WHILE_FLUSHING = 1.0  # own pauses only; what the collector asked for is kept to
 _SHORTEST_PAUSE_WHILE_FLUSHING = 0.5
 _LAST_ATTEMPT_BEFORE_DEADLINE = 1.0
+_SHORTEST_ATTEMPT = 1.0
 _PAUSE_AFTER_A_BUG = 5.0
 
 
@@ -139,6 +141,13 @@ class Sender:
 
     # -- called by lifecycle
 
+    def finish(self, timeout: float) -> None:
+        """The process ends: flush, and say what is left."""
+        pending = self.flush(timeout).pending
+        if pending:
+            fate = "wait in the spool for the next process" if self._options.spool else "are lost"
+            log.warning("the process ends before %d events could be delivered; they %s", pending, fate)
+
     def busy(self) -> bool:
         """Is a thread inside a locked section? A signal handler asks: what it interrupted would never leave it."""
         for lock in (self._changed,) if self._thread else (self._changed, self._working):
@@ -195,6 +204,12 @@ class Sender:
             hurried = min(hurried, self._last_attempt_at + _PAUSE_WHILE_FLUSHING)
         return min(self._not_before, hurried)
 
+    def _attempt_seconds(self) -> float:
+        """While somebody waits, half of their time at most, so that a request which hangs leaves some for another."""
+        with self._changed:
+            left = min(self._flushing, default=math.inf) - time.monotonic()
+        return min(self._options.request_seconds, max(_SHORTEST_ATTEMPT, left / 2))
+
     def _over(self) -> bool:
         return self._ended or (self._released and not self._waiting() and self._delivery.done)
 
@@ -216,7 +231,7 @@ class Sender:
     def _run(self) -> None:
         self._adopt_orphans(self._options.request_seconds)
         while self._wait_until_due():
-            self._work(self._options.request_seconds)
+            self._work(self._attempt_seconds())
         self._close()
 
     def _wait_until_due(self) -> bool:
@@ -243,7 +258,7 @@ class Sender:
         if pause:
             time.sleep(min(pause, left))
         else:
-            self._work(min(left, self._options.request_seconds))
+            self._work(min(left, self._attempt_seconds()))
 
     def _work(self, timeout: float) -> None:
         """One attempt at the batch in work, or at a new one."""

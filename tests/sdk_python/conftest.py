@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tropa
 import urllib3
+
+import tropa
 
 HERE = Path(__file__).parent
 

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+
 import tropa
 from tropa.context import current_visit
 from tropa.integrations.asgi import TropaMiddleware

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import segment.analytics
+
 import tropa
 from tropa.context import Visit, current_visit
 from tropa.testing import CapturingClient

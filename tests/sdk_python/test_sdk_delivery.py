@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tropa.dead_letter import DeadLetters
 from tropa.delivery import Delivery, DeliveryError, Verdict, judge, pause_before
 from tropa.options import Options

@@ -51,8 +51,9 @@ def test_an_exit_waits_for_a_slow_collector(collector: Any, run_host: RunHost) -
 def test_an_exit_with_a_dead_collector_ends_within_its_budget(collector: Any, run_host: RunHost) -> None:
     collector.stop()
     began = time.monotonic()
-    run_host("client.track('u', 'E')", exit_timeout=1.0)
+    done = run_host("client.track('u', 'E')", exit_timeout=1.0)
     assert time.monotonic() - began < 3.0
+    assert "the process ends before 1 events could be delivered; they are lost" in done.stderr
 
 
 @pytest.mark.parametrize("mode", [{}, {"sync_mode": True}, {"spool": "spool"}], ids=["threads", "sync", "spool"])

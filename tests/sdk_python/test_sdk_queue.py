@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tropa.options import Options
 from tropa.queue import OVERHEAD_BYTES, MemoryQueue, Queue
 from tropa.spool import Spool

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
 import tropa
 from tropa.testing import MemoryTransport
 
@@ -110,6 +111,13 @@ def test_a_flush_hurries_a_long_pause_and_makes_one_last_attempt(collector: Any,
     client.track("u", "E")
     assert eventually(lambda: len(collector.requests()) == 1)
     assert client.flush(1.2).sent == 1
+
+
+def test_a_request_that_hangs_leaves_a_flush_time_for_another(collector: Any, new_client: NewClient) -> None:
+    collector.faults({"delay": 30.0})
+    client = new_client(upload_interval=60.0)
+    client.track("u", "E")
+    assert client.flush(4.0).sent == 1
 
 
 @pytest.mark.parametrize("method", ["flush", "shutdown"])

@@ -4,6 +4,7 @@ from typing import Any
 
 import jwt
 import pytest
+
 import tropa
 
 SECRET = "ss_a_signing_secret_of_a_browser_source"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 import tropa
 from tropa.options import Options
 from tropa.spool import Spool, SpoolFile

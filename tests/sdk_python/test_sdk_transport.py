@@ -8,6 +8,7 @@ from time import time
 from typing import Any
 
 import pytest
+
 import tropa
 from tropa.transport import HttpTransport, NoReplyError, retry_after
 

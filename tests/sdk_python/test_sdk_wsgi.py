@@ -5,6 +5,7 @@ from typing import Any
 from wsgiref.util import setup_testing_defaults
 
 import pytest
+
 from tropa.context import current_visit
 from tropa.integrations.wsgi import TropaMiddleware
 from tropa.testing import CapturingClient
