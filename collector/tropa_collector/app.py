@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import gc
 import logging
 import signal
 import socket
+import struct
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -40,7 +44,11 @@ GUARD_CODES = {408: "request_timeout", 431: "headers_too_large", 503: "too_many_
 
 
 LAST_REQUEST_SECONDS = 0.3  # for requests that were sent before the listener closed and are not yet read
+BACKLOG_SECONDS = 0.03  # for connections that the kernel has made and nobody has accepted yet
 _CLOSE = (b"connection", b"close")
+_SO_ATTACH_FILTER = 26  # Linux; Python has no name for it
+#: Classic BPF over a TCP header: a packet with SYN set (byte 13, bit 2) is dropped, every other one passes.
+_NO_SYN = ((0x30, 0, 0, 13), (0x45, 0, 1, 2), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF))
 
 
 class _Server(uvicorn.Server):
@@ -53,15 +61,26 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """uvicorn closes every connection that is between two requests; closing one with an unread request resets it.
 
-        So first the listener closes and every answer becomes the last of its connection.
+        So does closing a listener with connections in its backlog. Here both are served first, each with its last answer.
         """
         self.server_state.default_headers = [*self.server_state.default_headers, _CLOSE]
-        await asyncio.sleep(0)
+        for listening in sockets or ():
+            _let_nobody_in(listening)
+        await asyncio.sleep(BACKLOG_SECONDS)
         for server in self.servers:
             server.close()
         if self.server_state.connections:
             await asyncio.sleep(LAST_REQUEST_SECONDS)
         await super().shutdown(sockets)
+
+
+def _let_nobody_in(listening: socket.socket) -> None:
+    """Who connects from here on gets no answer, tries again a second later and is refused; who is in stays in."""
+    if sys.platform != "linux":
+        return
+    program = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in _NO_SYN))
+    with contextlib.suppress(OSError):  # a sandbox without socket filters: a few connections may be reset
+        listening.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("@HP", len(_NO_SYN), ctypes.addressof(program)))
 
 
 @dataclass(slots=True)
@@ -150,11 +169,12 @@ class Collector:
     async def stop(self) -> int:
         """Refuse new, answer what is in flight, commit, close. The number of events left unanswered, 0 if all went well."""
         budget = self.settings.drain_seconds
+        deadline = time.monotonic() + budget
         if self._public is not None:
-            await self._public.stop(seconds=budget)
-        left = await self.log.stop(seconds=budget / 2)
+            await self._public.stop(seconds=0.75 * budget)
+        left = await self.log.stop(seconds=max(1.0, deadline - time.monotonic()))
         if self._admin is not None:
-            await self._admin.stop(seconds=1)
+            await self._admin.stop(seconds=0.5)
         await self.reader.stop()
         return left
 

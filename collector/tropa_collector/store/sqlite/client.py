@@ -31,6 +31,7 @@ RESTART_SECONDS = 0.05
 LONGEST_RESTART_SECONDS = 1.0
 START_SECONDS = 30.0  # a long recovery or migration
 _SOCKET_BYTES = 4 << 20
+_REOPENING = "The store is being opened again."
 
 Waiting = tuple[int, Submission, int, asyncio.Future[Sequence[int]], float]
 
@@ -203,6 +204,7 @@ class SqliteLog:
                 hello = await channel.hello
         except TimeoutError:
             process.kill()
+            channel.close()
             raise StoreError(f"The store in {self._directory} did not open within {START_SECONDS:.0f} s.") from None
         if hello[0] != "hello":
             channel.close()
@@ -222,6 +224,12 @@ class SqliteLog:
             if reopened is None:
                 return
             process = reopened
+            self._end_if_late()
+
+    def _end_if_late(self) -> None:
+        """A writer that came up after the collector began to stop ends as soon as it sees its socket closed."""
+        if self._stopping and self._channel is not None:
+            self._channel.close()
 
     async def _reopen(self) -> asyncio.subprocess.Process | None:
         """Start writers until one opens the store; None when the collector stops first."""
@@ -236,15 +244,21 @@ class SqliteLog:
             delay = min(2 * delay, LONGEST_RESTART_SECONDS)
         return None
 
+    def on_channel_lost(self, channel: _Channel) -> None:
+        """The writer hung up: nothing more is taken. What it owes is answered once its process has ended."""
+        if channel is self._channel:
+            self._channel = None
+            if not self._stopping:
+                self._set_state(StoreState(False, "store_down", _REOPENING))
+
     def _lost_writer(self, code: int) -> None:
         if self._channel is not None:
             self._channel.close()
             self._channel = None
-        message = "The store is being opened again."
         if not self._stopping:
             logger.error("writer process ended with %s", code)
-            self._set_state(StoreState(False, "store_down", message))
-        lost = Unavailable(message, code="store_down", retry_after_seconds=1)
+            self._set_state(StoreState(False, "store_down", _REOPENING))
+        lost = Unavailable(_REOPENING, code="store_down", retry_after_seconds=1)
         self._frames_out.clear()
         for number in list(self._in_flight):
             self._settle(number, lost)
@@ -290,10 +304,12 @@ class _Channel(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.hello.done():
             self.hello.set_result(("failed", "The writer process ended while it opened the store."))
+        self._log.on_channel_lost(self)
 
     def send(self, frame: bytes) -> None:
         assert self._transport is not None
-        self._transport.write(frame)
+        if not self._transport.is_closing():  # else its submissions are answered with the writer's end
+            self._transport.write(frame)
 
     def close(self) -> None:
         if self._transport is not None:
