@@ -169,7 +169,6 @@ var batches = [];
 var lost = 0;
 var leaseEnd = 0;
 var heartbeat = 0;
-var rescan = 0;
 var key = () => `q_${settings.writeKey}_${instance}`;
 var size = (text) => encoder.encode(text).length;
 var parsed = (batch) => JSON.parse(`[${batch.items_}]`);
@@ -205,18 +204,15 @@ var bound = () => {
     keep(({ items_ }) => items_[0]);
   }
 };
-var lookAgain = (wait) => {
-  rescan = rescan || setTimeout(adopt, wait);
-};
 var adopt = () => {
   const now = Date.now();
-  rescan = 0;
+  let next = 0;
   claimed();
   eachStored((other) => {
     if (other === key() || !other.startsWith(key().slice(0, -instance.length))) return;
     const [end, ...rows] = leaseOf(other);
-    const wait = end - now;
-    if (wait > 0 && wait <= LEASE) return lookAgain(wait + 50);
+    const left = end - now;
+    if (left > 0 && left <= LEASE) return next = Math.min(next || left, left);
     write(other);
     rows.forEach(([id_, at_, reset_, items_]) => batches.push({ id_, at_, reset_, items_, stage_: CLOSED, lost_: 0 }));
   });
@@ -228,9 +224,7 @@ var adopt = () => {
   });
   bound();
   save();
-};
-var noticed = (other) => {
-  if (/_q_/.test(other)) lookAgain(HIDDEN_LEASE);
+  return next;
 };
 var remove = (batch) => {
   keep((other) => other !== batch);
@@ -262,6 +256,7 @@ var flights = /* @__PURE__ */ new Set();
 var bytesInFlight = 0;
 var failures = 0;
 var timer = 0;
+var rescan = 0;
 var afterAbort;
 var credentials = () => granted() && new URL(settings.url).hostname.endsWith(location.hostname.split(".").slice(-2).join(".")) ? "include" : "omit";
 var bodyOf = ({ id_, reset_, lost_, items_ }) => `${JSON.stringify({
@@ -341,10 +336,17 @@ var schedule = (events) => {
   if (document.hidden) leave();
   else events < SEND_AT || failures ? wake(LINGER) : send();
 };
+var takeOver = () => {
+  rescan = 0;
+  lookAgain(granted() && adopt());
+  send();
+};
+var lookAgain = (wait) => {
+  if (wait) rescan = rescan || setTimeout(takeOver, wait + 50);
+};
 var resume = () => {
   failures = 0;
-  if (granted()) adopt();
-  send();
+  takeOver();
 };
 var abort = (then) => {
   afterAbort = then;
@@ -433,7 +435,7 @@ var start = (onOpen) => {
   addEventListener("storage", ({ key: key2, newValue }) => {
     if (!newValue) return;
     if (key2 === keyOf("consent")) obey(read("consent"));
-    else if (granted()) noticed(key2);
+    else if (/_q_/.test(key2)) lookAgain(HIDDEN_LEASE);
   });
   open();
 };

@@ -3,8 +3,8 @@ import { askSlowFacts } from './context';
 import { forget, takeReset, visitorId } from './identity';
 import { arrive } from './linker';
 import { fire } from './listeners';
-import { add, clear, noticed } from './queue';
-import { abort, leave, resume, schedule } from './sender';
+import { add, clear, HIDDEN_LEASE } from './queue';
+import { abort, leave, lookAgain, resume, schedule } from './sender';
 import { endSession, touchSession } from './session';
 import { keyOf, settings } from './settings';
 import { eachStored, quietly, read, write, writeCookie } from './storage';
@@ -69,7 +69,7 @@ export const start = (onOpen: () => void) => {
   addEventListener('storage', ({ key, newValue }) => {
     if (!newValue) return;
     if (key === keyOf('consent')) obey(read('consent')!);
-    else if (granted()) noticed(key!);
+    else if (/_q_/.test(key!)) lookAgain(HIDDEN_LEASE);
   });
   open();
 };

@@ -34,7 +34,7 @@ const MAX_CHARS = 1_000_000;
 const MAX_AGE = 7 * 86_400_000;
 /** How long a queue stays its page's own after the last write; a hidden page may be gone, so its lease is short. */
 const LEASE = 12_000;
-const HIDDEN_LEASE = 2_000;
+export const HIDDEN_LEASE = 2_000;
 const HEARTBEAT = 5_000;
 
 const encoder = new TextEncoder();
@@ -44,7 +44,6 @@ let batches: Batch[] = [];
 let lost = 0;
 let leaseEnd = 0;
 let heartbeat = 0;
-let rescan = 0;
 
 const key = () => `q_${settings.writeKey}_${instance}`;
 
@@ -96,21 +95,17 @@ const bound = () => {
   }
 };
 
-const lookAgain = (wait: number) => {
-  rescan = rescan || setTimeout(adopt, wait);
-};
-
-/** Takes over what other pages left, and looks again when the leases that still hold run out. */
-export const adopt = () => {
+/** Takes over what other pages left. Milliseconds until the next lease of a queue that is not free yet, 0 without one. */
+export const adopt = (): number => {
   const now = Date.now();
-  rescan = 0;
+  let next = 0;
   claimed();
   eachStored((other) => {
     if (other === key() || !other.startsWith(key().slice(0, -instance.length))) return;
     const [end, ...rows] = leaseOf(other);
-    const wait = end - now;
+    const left = end - now;
     // A lease further away than any lease is a clock that jumped.
-    if (wait > 0 && wait <= LEASE) return lookAgain(wait + 50);
+    if (left > 0 && left <= LEASE) return (next = Math.min(next || left, left));
     write(other);
     rows.forEach(([id_, at_, reset_, items_]) => batches.push({ id_, at_, reset_, items_, stage_: CLOSED, lost_: 0 }));
   });
@@ -123,11 +118,7 @@ export const adopt = () => {
   });
   bound();
   save();
-};
-
-/** Another page wrote: what it leaves when it dies will be found. */
-export const noticed = (other: string) => {
-  if (/_q_/.test(other)) lookAgain(HIDDEN_LEASE);
+  return next;
 };
 
 export const remove = (batch: Batch) => {

@@ -18,6 +18,7 @@ const flights = new Set<AbortController>();
 let bytesInFlight = 0;
 let failures = 0;
 let timer = 0;
+let rescan = 0;
 let afterAbort: () => void;
 
 /** Same site by the last two labels: too wide only where it does no harm (`co.uk`). */
@@ -119,11 +120,22 @@ export const schedule = (events: number) => {
   else events < SEND_AT || failures ? wake(LINGER) : send();
 };
 
+/** Takes over what other pages left and sends it, now and whenever another lease runs out. */
+const takeOver = () => {
+  rescan = 0;
+  lookAgain(granted() && adopt());
+  send();
+};
+
+/** Another page is writing: what it leaves when it dies will be found. */
+export const lookAgain = (wait: number | false) => {
+  if (wait) rescan = rescan || setTimeout(takeOver, wait + 50);
+};
+
 /** Back from offline, from hidden, from another page: waiting has no reason any more. */
 export const resume = () => {
   failures = 0;
-  if (granted()) adopt();
-  send();
+  takeOver();
 };
 
 /** Consent was withdrawn: nothing in flight counts any more. `then` is called again as each request settles. */

@@ -19,7 +19,7 @@ export const write = (suffix: string, value?: unknown) =>
   });
 
 /** Visits the suffixes there are. */
-export const eachStored = (visit: (suffix: string) => void) =>
+export const eachStored = (visit: (suffix: string) => unknown) =>
   quietly(() =>
     Object.keys(localStorage).forEach((key) => key.startsWith(keyOf('')) && visit(key.slice(keyOf('').length))),
   );
