@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from itertools import combinations
+from typing import Any
 
 import orjson
 import pytest
@@ -19,7 +20,7 @@ PLACES = ["basic", "x-write-key", "bearer", "query", "body"]  # in the order of 
 
 def call(door: Door, keys: dict[str, str], *, colon: str = ":") -> int:
     """A track call with keys in the given places; its status."""
-    headers = {}
+    headers: dict[str, Any] = {}
     if "basic" in keys:
         headers["authorization"] = basic(keys["basic"], colon=colon)
     elif "bearer" in keys:
@@ -84,7 +85,7 @@ BAD = [
 
 @pytest.mark.parametrize("headers", BAD, ids=str)
 @pytest.mark.parametrize("path", ["/v1/track", "/v1/batch", "/beacon/v1/batch", "/v1/validate"])
-def test_without_a_known_key_nothing_is_written(door: Door, path: str, headers: dict[str, str]) -> None:
+def test_without_a_known_key_nothing_is_written(door: Door, path: str, headers: dict[str, Any]) -> None:
     for event in (track(), {"type": "bad"}):
         body = {"batch": [event], "writeKey": "***"} if path != "/v1/track" else event
         answer = door.ask("POST", path, orjson.dumps(body), **headers)

@@ -52,9 +52,9 @@ def _type(hint: Any) -> Any:
         return Union[tuple(NoneType if part is NoneType else _type(part) for part in arguments)]  # noqa: UP007 - made at run time
     if origin is Literal:
         return str  # the definition was chosen by it
-    if is_typeddict(hint):
-        return _struct(hint)
-    return origin or hint
+    if origin is list:
+        return list[_type(arguments[0])]  # type: ignore[misc] # made at run time
+    return _struct(hint) if is_typeddict(hint) else origin or hint
 
 
 def _bounded(type_: Any, metadata: tuple[Any, ...]) -> Any:

@@ -24,6 +24,9 @@ class _NumbersToo:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return {**handler(source), "coerce_numbers_to_str": True}
 
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {**handler(schema), "type": ["string", "number"]}
+
 
 Id = Annotated[str, _NumbersToo()]
 MessageId = Annotated[str, _NumbersToo(), Field(max_length=MESSAGE_ID_CHARS)]
