@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-from tropa_collector.identity.policy import NO_MERGE_RANK, Policy, kind_table
+from tropa_collector.identity.policy import NO_MERGE_RANK, DevicePolicy, Policy, kind_table
 from tropa_collector.identity.records import Call, Ident, Key
 
 KINDS = {
     "u": "user_id", "e": "email", "p": "phone", "c": "anonymous_id", "d": "device_id",
     "g": "ga_client_id", "t": "push_token", "x": "ext.crm", "r": "import_row",
 }  # fmt: skip
+JOIN_NOBODY = ("e0", "p0")  # as an address of a role and an invalid phone do
 TABLE = kind_table()
 
 
@@ -32,7 +33,8 @@ def call(
     idents = []
     for word in names.split():
         own = 0 if "~" in word else trust
-        idents.append(ident(word.strip("~!"), own, no_merge="!" in word))
+        name = word.strip("~!")
+        idents.append(ident(name, own, no_merge="!" in word or name in JOIN_NOBODY))
     ordered = tuple(sorted(idents, key=lambda i: (i.rank, *i.key)))
     previous = (("user_id", alias), ("anonymous_id", alias)) if alias else None
     return Call(event_id, ts, "test", trust if trust == 2 else 0, ordered, traits, previous)
@@ -42,6 +44,11 @@ SMALL = Policy(max_identifiers=7, max_merges=6, velocity_merges=3, velocity_wind
                quarantine_device_claimants=3, claimed_conflicts=3)  # fmt: skip
 
 
+DEVICE_POLICIES: tuple[DevicePolicy, ...] = (
+    "complementary", "complementary", "complementary", "anonymous_only", "limits",
+)  # fmt: skip
+
+
 def small_policy(rng: random.Random) -> Policy:
     """Limits low enough to be met within a few events."""
     table = kind_table()
@@ -49,7 +56,7 @@ def small_policy(rng: random.Random) -> Policy:
     table["phone"] = table["phone"]._replace(limit=2)
     table["push_token"] = table["push_token"]._replace(limit=2)
     table["ga_client_id"] = table["ga_client_id"]._replace(limit=2)
-    device = rng.choice(["complementary"] * 3 + ["anonymous_only", "limits"])
+    device: DevicePolicy = rng.choice(DEVICE_POLICIES)
     roomy = rng.random() < 0.4
     return Policy(
         kinds=table, device_policy=device, max_identifiers=1_000 if roomy else 7, max_merges=500 if roomy else 6,
@@ -69,7 +76,7 @@ def random_calls(rng: random.Random, count: int, *, claims: float, width: int = 
         if rng.random() < aliases:
             names = [f"u{rng.randrange(width)}"]
             alias = rng.choice([f"u{rng.randrange(width)}", f"c{rng.randrange(width)}", f"n{rng.randrange(width)}"])
-        marks = [("!" if name in ("e0", "p0") else "") + name for name in names]
+        marks = names
         if trust and rng.random() < 0.2 * bool(claims):
             trust = 1
             marks = [("~" if rng.random() < 0.4 else "") + name for name in marks]

@@ -75,6 +75,8 @@ def gather(graph: Graph, core: int, call: Call, cause: tuple[int, int]) -> None:
             graph.move(i, 0, proven=False)
         graph.unsettle_around(left)
     target = unite(graph, [home for home in ordered if home not in wounded], body, call, cause)
+    if any(graph.contacts[home].manual for home in homes if home in graph.contacts):
+        flag(graph, target)
     evict(graph, target, body, call)
     for contact in (*wounded, target):
         if graph.members.get(contact):
@@ -187,9 +189,17 @@ def release(graph: Graph, identifier: int, call: Call, reason: str) -> None:
     graph.record("release", row.contact, a=identifier, other=new, reason=reason, event_id=call.event_id)
 
 
+def flag(graph: Graph, contact: int) -> None:
+    """Mark what an operator joined past the limits: they do not apply to it any more."""
+    if not graph.contacts[contact].manual:
+        graph.replace_contact(graph.contacts[contact]._replace(manual=True))
+
+
 def mend(graph: Graph, contact: int, call: Call) -> None:
     """After members have left, what no evidence holds together any more becomes contacts of its own."""
     for piece in pieces(graph, graph.members[contact], proven=False)[1:]:
         new = graph.new_group(piece, proven=False)
+        if graph.contacts[contact].manual:
+            flag(graph, new)
         graph.unsettle_around(piece)
         graph.record("release", contact, a=graph.best(piece), other=new, reason="unconnected", event_id=call.event_id)

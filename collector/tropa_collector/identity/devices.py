@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from tropa_collector.identity.graph import Graph
 from tropa_collector.identity.groups import pieces, refuses_newcomer
+from tropa_collector.identity.ledger import Action
 from tropa_collector.identity.link import saw_unique
 from tropa_collector.identity.policy import CLAIMED, DEVICE, POINT
 from tropa_collector.identity.records import DEVICE_CONTACT, NORMAL, QUARANTINED, Call, Edge
@@ -133,16 +134,20 @@ def share(graph: Graph, call: Call, device: int) -> None:
     row = graph.identifiers[device]
     if graph.kind(device).strength != DEVICE or row.state == QUARANTINED:
         return
-    first: dict[int, int] = {}
-    for claim in claims(graph, device, proven=False):
-        first[claim.group] = min(claim.ts, first.get(claim.group, claim.ts))
-    shared_from = sorted(first.values())[1] if len(first) > 1 else None
-    if shared_from == row.shared_from:
+    shared_from, proven = second_claim(graph, device, proven=False), second_claim(graph, device, proven=True)
+    if (shared_from, proven) == (row.shared_from, row.proven_shared_from):
         return
     shared = row.shared_contact
     if shared_from is not None and not shared:
         shared = graph.new_contact(shared_from, DEVICE_CONTACT)
-    graph.replace(row._replace(shared_from=shared_from, shared_contact=shared))
+    graph.replace(row._replace(shared_from=shared_from, proven_shared_from=proven, shared_contact=shared))
     if (shared_from is None) != (row.shared_from is None):
-        action = "unshare" if shared_from is None else "share"
-        graph.record(action, row.contact, a=device, other=shared, event_id=call.event_id)  # type: ignore[arg-type]
+        action: Action = "unshare" if shared_from is None else "share"
+        graph.record(action, row.contact, a=device, other=shared, event_id=call.event_id)
+
+
+def second_claim(graph: Graph, device: int, *, proven: bool) -> int | None:
+    first: dict[int, int] = {}
+    for claim in claims(graph, device, proven=proven):
+        first[claim.group] = min(claim.ts, first.get(claim.group, claim.ts))
+    return sorted(first.values())[1] if len(first) > 1 else None

@@ -191,7 +191,7 @@ class Graph:
             group = self._core_name(chosen)
         else:
             group = contact or self.new_contact(min(self.identifiers[i].first_seen for i in chosen))
-        for i in chosen:
+        for i in sorted(chosen, key=lambda i: self.identifiers[i].core == i):  # a namesake last: see rename_core
             self.move(i, group, proven=proven)
         return group
 

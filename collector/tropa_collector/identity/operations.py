@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from tropa_collector.identity import evidence
-from tropa_collector.identity.contacts import merge_contacts
+from tropa_collector.identity.contacts import flag, merge_contacts
 from tropa_collector.identity.cores import count_join, merge_cores
 from tropa_collector.identity.devices import settle
 from tropa_collector.identity.follow import follow_cores
@@ -64,10 +64,12 @@ def merge(snapshot: Snapshot, first: int, second: int, by: Operator, *, policy: 
         graph.vouch(i, SERVER, by.ts)
         if not graph.identifiers[i].core:
             graph.new_group((i,), proven=True)
-    evidence.note(graph, call, a, b, SERVER, MANUAL)
+    edge = evidence.note(graph, call, a, b, SERVER, MANUAL)
+    if edge.revoked:
+        graph.replace_edge(edge._replace(revoked=0))  # the same operator's right that revoked it
     count_join(graph, graph.identifiers[a].core, graph.identifiers[b].core, by.ts, known=False)
     merge_cores(graph, graph.identifiers[a].core, graph.identifiers[b].core)
-    graph.replace_contact(graph.contacts[first]._replace(manual=True))
+    flag(graph, first)
     merge_contacts(graph, first, second, call, a, b)
     return _finish(graph, by, call)
 
@@ -101,7 +103,8 @@ def split(
     graph = Graph(snapshot, policy, sequence)
     members = graph.members.get(contact, set())
     out = set(identifiers) & members
-    return _take_apart(graph, contact, out, members - out, 0, by)
+    stay = {graph.best(members - out)} if members - out else set()
+    return _take_apart(graph, contact, out, stay, 0, by)
 
 
 def relink(snapshot: Snapshot, a: int, b: int, by: Operator, *, policy: Policy, sequence: Sequence_) -> Plan:
@@ -145,7 +148,7 @@ def rebuild(snapshot: Snapshot, by: Operator, *, policy: Policy, sequence: Seque
     before = {contact: set(body) for contact, body in graph.members.items()}
     everybody = sorted(graph.identifiers, key=graph.rank)
     for i in everybody:
-        graph.identifiers[i] = graph.identifiers[i]._replace(core=0, contact=0, shared_from=None)
+        graph.identifiers[i] = graph.identifiers[i]._replace(core=0, contact=0, shared_from=None, proven_shared_from=None)
         graph.changed_identifiers.add(i)
     graph.members, graph.core_members, graph.cores = {}, {}, {}
     for edge in sorted(graph.edges.values(), key=lambda edge: (edge.first_ts, edge.a, edge.b)):
@@ -217,10 +220,12 @@ def _take_apart(graph: Graph, contact: int, out: set[int], stay: set[int], forme
     first, *others = pieces(graph, side, proven=False)
     revived = former if former in graph.contacts and graph.contacts[former].merged_into == contact else 0
     if revived:
+        graph.part_loaded.discard(revived)
         graph.replace_contact(graph.contacts[revived]._replace(status=0, merged_into=0))
-    graph.new_group(first, proven=False, contact=revived)
-    for piece in [*others, *pieces(graph, set(rest), proven=False)[1:]]:
-        graph.new_group(piece, proven=False)
+    made = [graph.new_group(first, proven=False, contact=revived)]
+    made += [graph.new_group(piece, proven=False) for piece in (*others, *pieces(graph, set(rest), proven=False)[1:])]
+    for new in made if graph.contacts[contact].manual else ():
+        flag(graph, new)
     part_names(graph, side | rest)
     graph.unsettle_around(side | rest)
     return _finish(graph, by, call)

@@ -77,6 +77,7 @@ class Identifier(NamedTuple):
     first_seen: int
     alias_of: int = 0
     shared_from: int | None = None
+    proven_shared_from: int | None = None  # by proven claims alone: hides server-set traits, which claims must not
     shared_contact: int = 0  # kept once made, so that a device has one contact for its shared times
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tropa_collector.identity.policy import DEVICE, Policy
-from tropa_collector.identity.records import Identifier, TraitWrite
+from tropa_collector.identity.policy import CLAIMED, DEVICE, Policy
+from tropa_collector.identity.records import NO_MERGE, Identifier, TraitWrite
 
 MAX_UNION_ITEMS = 100
 GROUPS = "group:"  # a group call's trait: which group, and what was said of it
@@ -94,32 +94,46 @@ DEFAULTS: Mapping[str, str] = dict.fromkeys(("name", "first_name", "last_name", 
 
 def contact_traits(
     contact: int,
+    person: int,
     registers: Iterable[tuple[Identifier, str, Register]],
     policy: Policy,
     strategies: Mapping[str, str] = DEFAULTS,
 ) -> dict[str, Trait]:
     """A contact's traits out of its identifiers' registers: of each trait, the rows of the highest trust, by its strategy.
 
-    A word said on a shared device since it is shared is nobody's: it is seen in the device's own contact only.
+    ``person`` is the core of the contact's proven person (``person_of``). What a server said of an identifier that only
+    claims tie to that person weighs as a claim. A word said on a shared device since it is shared is nobody's.
     """
     rows: dict[str, list[Row]] = {}
     for identifier, key, register in registers:
         kind = policy.kinds[identifier.kind]
-        if kind.strength < DEVICE or owner_at(identifier, register.ts) == contact:
-            rows.setdefault(key, []).append(Row(identifier, kind.known, register))
+        if kind.strength < DEVICE or owner_at(identifier, register.ts, register.trust) == contact:
+            tied = person and identifier.core != person
+            said = register._replace(trust=CLAIMED) if tied else register
+            rows.setdefault(key, []).append(Row(identifier, kind.known, said))
     found = {}
-    for key, said in sorted(rows.items()):
-        top = max(row.register.trust for row in said)
+    for key, candidates in sorted(rows.items()):
+        top = max(row.register.trust for row in candidates)
         strategy = STRATEGIES[strategies.get(key, "last")]
-        value, row = strategy([row for row in said if row.register.trust == top])
+        value, row = strategy([row for row in candidates if row.register.trust == top])
         if value is not None:
             found[key] = Trait(value, row.register, row.identifier.id)
     return found
 
 
-def owner_at(identifier: Identifier, ts: int) -> int:
-    """Whose an event or trait of this identifier is: a device's own contact's once the device is shared."""
-    if identifier.shared_from is not None and ts >= identifier.shared_from:
+def person_of(identifiers: Iterable[Identifier], policy: Policy) -> int:
+    """The core of a contact's proven person, 0 if it has none."""
+    cores = (row.core for row in identifiers if row.core and row.state != NO_MERGE and policy.kinds[row.kind].known)
+    return next(cores, 0)
+
+
+def owner_at(identifier: Identifier, ts: int, trust: int = CLAIMED) -> int:
+    """Whose an event or trait of this identifier is: a device's own contact's once the device is shared.
+
+    What a server said of a device is hidden only by a second *proven* claim.
+    """
+    shared_from = identifier.proven_shared_from if trust else identifier.shared_from
+    if shared_from is not None and ts >= shared_from:
         return identifier.shared_contact
     return identifier.contact
 

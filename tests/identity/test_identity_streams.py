@@ -1,0 +1,213 @@
+"""Random streams: the planner equals the model, the invariants hold, and an attack with a browser key changes nothing proven."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from tests.identity.attacks import changed_by_attack
+from tests.identity.invariants import (
+    broken,
+    equal_to_model,
+    i4_connected,
+    i7_components,
+    i11_claims_take_nothing,
+)
+from tests.identity.memory_store import MemoryStore
+from tests.identity.reference_model import Model
+from tests.identity.streams import call, in_batches, random_calls, small_policy
+from tropa_collector.identity.operations import Operator, Refusal, merge, rebuild, split, unmerge
+from tropa_collector.identity.policy import Policy
+from tropa_collector.identity.records import Call
+
+
+def faults(seed: int, claims: float) -> list[str]:
+    """Everything that is wrong with one random stream."""
+    rng = random.Random(seed)
+    policy = small_policy(rng)
+    calls = list(random_calls(rng, 30, claims=claims, width=rng.choice([2, 3, 4, 6])))
+    store, model = MemoryStore(policy), Model(policy)
+    batches = list(in_batches(calls, rng, rng.choice([1, 1, 4, 10])))
+    for batch in batches:
+        store.deliver(batch)
+        for one in sorted(batch, key=lambda one: (one.ts, one.event_id)):
+            model.apply(one)
+        wrong = [*equal_to_model(store, model), *broken(store)]
+        if wrong:
+            return wrong
+    if claims:
+        return list(i11_claims_take_nothing(store, batches))
+    both = store.partition() ^ store.partition(proven=True)
+    return [*i7_components(store), *(f"core without contact: {body}" for body in both)]
+
+
+@pytest.mark.parametrize("claims", [0, 0.3, 0.5, 0.8, 1])
+def test_the_planner_is_the_model_and_keeps_the_invariants(claims: float) -> None:
+    for seed in range(60):
+        assert faults(seed, claims) == [], f"seed {seed}"
+
+
+def fingerprint(store: MemoryStore) -> object:
+    edges = {pair: edge for pair, edge in store.edges.items()}
+    return store.identifiers, edges, store.contacts, store.cannot_link, [row.action for row in store.log]
+
+
+@pytest.mark.parametrize("claims", [0, 0.5, 1])
+def test_62_batches_of_any_size_in_order_of_time_give_one_partition(claims: float) -> None:
+    for seed in range(20):
+        rng = random.Random(seed)
+        policy = small_policy(rng)
+        calls = sorted(random_calls(rng, 30, claims=claims), key=lambda one: (one.ts, one.event_id))
+        found = []
+        for size in (1, 7, 1_000):
+            store = MemoryStore(policy)
+            for start in range(0, len(calls), size):
+                store.deliver(calls[start : start + size])
+            found.append((store.partition(), store.partition(proven=True)))
+        assert found[0] == found[1] == found[2], f"seed {seed}"
+
+
+def test_i10_redelivery_changes_nothing() -> None:
+    for seed in range(20):
+        rng = random.Random(seed)
+        calls = list(random_calls(rng, 30, claims=0.5))
+        once, often = MemoryStore(Policy()), MemoryStore(Policy())
+        for batch in in_batches(calls, random.Random(1), 7):
+            once.deliver(batch)
+            often.deliver([*batch, *batch])
+            often.deliver(rng.sample(batch, len(batch)))
+        assert fingerprint(once) == fingerprint(often), f"seed {seed}"
+
+
+def harmless(rng: random.Random, count: int, trust: int) -> list[Call]:
+    """Events of people who never contradict each other: each has one of every kind, and two cookies."""
+    calls = []
+    for number in range(count):
+        who = rng.randrange(1, 6)
+        mine = [f"u{who}", f"e{who}", f"p{who}", f"c{who}0", f"c{who}1"]
+        calls.append(call(f"m{number:03}", rng.randrange(500), " ".join(rng.sample(mine, rng.choice([1, 2, 3]))), trust))
+    return calls
+
+
+def conclusions(store: MemoryStore) -> object:
+    """The last time of an edge is kept only to within a day, so it is left out."""
+    edges = [(pair, edge.trust, edge.first_ts, edge.first_event, edge.proven_ts) for pair, edge in store.edges.items()]
+    return store.partition(), sorted(edges), store.contacts.keys()
+
+
+@pytest.mark.parametrize("trust", [0, 2])
+def test_63_order_does_not_matter_without_conflicts_even_beyond_the_dedupe_window(trust: int) -> None:
+    for seed in range(30):
+        rng = random.Random(seed)
+        calls = harmless(rng, 40, trust)
+        partitions = []
+        for _ in range(3):
+            store = MemoryStore(Policy())
+            for batch in in_batches(rng.sample(calls, len(calls)), rng, 9):
+                store.deliver(batch)
+            before = conclusions(store)
+            store.deliver(calls, dedupe=False)
+            assert before == conclusions(store), f"seed {seed}"
+            assert [*i7_components(store), *i4_connected(store)] == []
+            partitions.append(store.partition())
+        assert partitions[0] == partitions[1] == partitions[2], f"seed {seed}"
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_an_attack_with_a_browser_key_changes_nothing_proven(seed: int) -> None:
+    assert changed_by_attack(seed) == []
+
+
+# -- operators between the events
+
+
+class Contacts(RuleBasedStateMachine):
+    """Events and operators in any order; the invariants hold after each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.store = MemoryStore(small_policy(random.Random(7)))
+        self.calls: list[Call] = []
+
+    @rule(seed=st.integers(0, 10**6), count=st.integers(1, 8), claims=st.sampled_from([0.0, 0.5, 1.0]))
+    def batch(self, seed: int, count: int, claims: float) -> None:
+        found = random_calls(random.Random(seed), count, claims=claims, width=4)
+        fresh = [one._replace(event_id=f"{len(self.calls)}-{one.event_id}", ts=one.ts + len(self.calls)) for one in found]
+        self.calls += fresh
+        self.store.deliver(fresh)
+
+    @precondition(lambda self: self.calls)
+    @rule(index=st.integers(0, 10**6))
+    def redeliver(self, index: int) -> None:
+        before = fingerprint(self.store)
+        self.store.deliver([self.calls[index % len(self.calls)]])
+        assert fingerprint(self.store) == before
+
+    @precondition(lambda self: len(self.store.live()) > 1)
+    @rule(index=st.integers(0, 10**6))
+    def manual_merge(self, index: int) -> None:
+        owners = sorted({row.contact for row in self.store.identifiers.values()})
+        if len(owners) < 2:
+            return
+        first, second = random.Random(index).sample(owners, 2)
+        try:
+            self._operate(merge, first, second)
+        except Refusal:
+            return
+        rows = {self.store.contacts[contact].merged_into or contact for contact in (first, second)}
+        assert len(rows) == 1
+
+    @precondition(lambda self: any(row.action == "merge" for row in self.store.log))
+    @rule(index=st.integers(0, 10**6))
+    def unmerge(self, index: int) -> None:
+        rows = [row for row in self.store.log if row.action == "merge"]
+        row = rows[index % len(rows)]
+        moved, kept = (set(row.detail[side]) for side in ("moved", "kept"))
+        try:
+            self._operate(unmerge, moved, kept, row.other_contact)
+        except Refusal:
+            return
+
+    @precondition(lambda self: self.store.identifiers)
+    @rule(index=st.integers(0, 10**6))
+    def split(self, index: int) -> None:
+        rows = list(self.store.identifiers.values())
+        row = rows[index % len(rows)]
+        try:
+            self._operate(split, row.contact, [row.id])
+        except Refusal:
+            return
+        assert sum(1 for other in self.store.identifiers.values() if other.contact == row.contact) >= 0
+
+    def _operate(self, operation, *arguments) -> None:  # type: ignore[no-untyped-def]
+        by = Operator("anna", "test", 10_000 + len(self.store.log), f"op{len(self.store.log)}")
+        plan = operation(
+            self.store.everything(), *arguments, by, policy=self.store.policy, sequence=self.store.sequence
+        )
+        self.store.write(plan)
+
+    @invariant()
+    def all_is_well(self) -> None:
+        assert broken(self.store) == []
+
+
+Contacts.TestCase.settings = settings(
+    max_examples=50, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+)
+TestContacts = Contacts.TestCase
+
+
+def test_rebuilding_a_harmless_history_changes_nothing() -> None:
+    for seed in range(20):
+        store = MemoryStore(Policy())
+        for batch in in_batches(harmless(random.Random(seed), 40, 2), random.Random(seed), 9):
+            store.deliver(batch)
+        before = store.partition()
+        by = Operator("anna", "check", 10_000, "op")
+        store.write(rebuild(store.everything(), by, policy=store.policy, sequence=store.sequence))
+        assert store.partition() == before, f"seed {seed}"
+        assert broken(store) == []
