@@ -84,7 +84,7 @@ class Writer:
                 self._commit(submissions)
             elif open_:
                 self._idle()
-        self._checkpoint()
+        self.checkpoint()
 
     def _receive(self) -> tuple[list[tuple[int, Submission]], bool]:
         """Wait for something, then take all that is there; the second value says whether more may come."""
@@ -117,7 +117,7 @@ class Writer:
         self._recovered()
         self._since_checkpoint += sum(len(record[8]) for submission in submissions for record in submission.records)
         if self._since_checkpoint >= CHECKPOINT_BYTES:
-            self._checkpoint()
+            self.checkpoint()
             self._retention.step()
 
     def _idle(self) -> None:
@@ -135,7 +135,8 @@ class Writer:
             self._healthy = True
             self._send(("state", True, "", ""))
 
-    def _checkpoint(self) -> None:
+    def checkpoint(self) -> None:
+        """Move the log into the file, synced; a full disk puts it off."""
         self._since_checkpoint = 0
         try:
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
@@ -191,6 +192,7 @@ def serve(directory: Path, channel: socket.socket, options: WriterOptions) -> No
         connection = connect(directory / FILE_NAME, synchronous=options.synchronous)
         schema = migrate(connection)
         writer = Writer(connection, channel, options)
+        writer.checkpoint()  # after a failed sync the log's pages may count as written and be nowhere: they go to the file anew
     except (StoreError, sqlite3.Error, OSError) as error:
         channel.sendall(encode(("failed", str(error))))
         raise SystemExit(1) from error
