@@ -30,6 +30,7 @@ class Counters:
         self.requests_refused: Counter[str] = Counter()  # by code
         self.rejections: Counter[str] = Counter()  # by code
         self.warnings: Counter[str] = Counter()  # by code
+        self.identifiers_refused: Counter[tuple[str, str]] = Counter()  # by kind and reason
         self.retries = 0
 
     def settle(self, source: str, outcome: str, events: int) -> None:
@@ -69,6 +70,8 @@ class _Families:
             ("tropa_event_warnings", "Warnings given by code", counters.warnings),
         ):
             yield _counter(name, text, ("code",), {(code,): n for code, n in values.items()})
+        refused = counters.identifiers_refused
+        yield _counter("tropa_identity_refused", "Values that became no identifier", ("kind", "reason"), refused)
         yield _counter("tropa_requests_retried", "Requests with a retry marker", (), {(): counters.retries})
         yield GaugeMetricFamily("tropa_store_ready", "1 when a commit would be accepted", value=float(self._log.state.ready))
         for name, value in self._log.gauges().items():

@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,13 +24,18 @@ from tropa_collector.enrich.page import page_and_campaign
 from tropa_collector.enrich.place import Places, stored_address
 from tropa_collector.events.normalise import Limits
 from tropa_collector.events.validate import Envelope, Invalid, Valid, check
+from tropa_collector.identity.identifiers import Extracted, Scope, extract
+from tropa_collector.identity.policy import KINDS
 from tropa_collector.metrics import Counters
+from tropa_collector.receive.keys import Source
 from tropa_collector.receive.receipt import Receipt
 from tropa_collector.settings import Settings
-from tropa_collector.store.protocol import EventLog, Outcome, Quarantined, Record, Submission
+from tropa_collector.store.protocol import EventLog, Identity, Outcome, Quarantined, Record, Submission
 
 Originals = Callable[[], Sequence[bytes] | None]
 _NO_CONTEXT: Final[dict[str, Any]] = {}
+_NOBODY: Final = ("no_identity", "$", "No identifier that can be used: the event is kept, but belongs to nobody.")
+_KINDS: Final = frozenset(kind.name for kind in KINDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,7 @@ class Pipeline:
         self._devices = devices
         self._places = places
         self._limits = Limits.of(settings)
+        self._scopes: dict[str, Scope] = {}
         self._skews = SkewMemory(settings.enrich_cache_items)
         self._max_skew_us = settings.max_clock_skew_seconds * 1_000_000
 
@@ -104,19 +110,43 @@ class Pipeline:
         quarantined: list[Quarantined] = []
         prepared = Prepared(Submission(records, quarantined), [], [])
         source, limits, max_bytes = receipt.source.name, self._limits, self._settings.max_event_bytes
-        enrich = self._enrichment(receipt)
+        enrich, scope, now = self._enrichment(receipt), self._scope(receipt.source), receipt.received_at / 1e6
         for index, item in enumerate(envelope.items):
             event = check(item, envelope, source=source, limits=limits, max_event_bytes=max_bytes)
             if isinstance(event, Invalid):
                 quarantined.append(self._quarantined(event, index, envelope, receipt, originals))
                 prepared.errors.append(_entry(index, event.message_id, event.fault))
                 continue
-            records.append(enrich(event))
-            if event.notices:
-                prepared.warnings.extend(_entry(index, event.message_id, notice) for notice in event.notices)
+            found = extract(event.event, scope, now)
+            records.append(enrich(event, found))
+            if event.notices or not found.identifiers or found.refusals:
+                prepared.warnings.extend(self._warnings(index, event, found))
         return prepared
 
-    def _enrichment(self, receipt: Receipt) -> Callable[[Valid], Record]:
+    def _scope(self, source: Source) -> Scope:
+        """How a source's events are read for identifiers: made once, it holds their caches."""
+        scope = self._scopes.get(source.name)
+        if scope is None:
+            options, secret = source.options, source.signing_secret
+            scope = self._scopes[source.name] = Scope(
+                trust=int(source.trust),
+                require_signed_identify=options.require_signed_identify,
+                signing_secret=secret.encode() if secret else None,
+                default_region=options.default_country or self._settings.default_country,
+                identify_on_events=frozenset(options.identify_on_events),
+            )
+        return scope
+
+    def _warnings(self, index: int, event: Valid, found: Extracted) -> Iterator[dict[str, Any]]:
+        for notice in event.notices:
+            yield _entry(index, event.message_id, notice)
+        for refusal in found.refusals:
+            self._counters.identifiers_refused[refusal.kind if refusal.kind in _KINDS else "other", refusal.reason] += 1
+            yield _entry(index, event.message_id, ("identifier_refused", f"$.{refusal.path}", f"{refusal.kind}: {refusal.message}"))
+        if not found.identifiers:
+            yield _entry(index, event.message_id, _NOBODY)
+
+    def _enrichment(self, receipt: Receipt) -> Callable[[Valid, Extracted], Record]:
         """The enrich stage of one request: what is the same for its events is looked up once."""
         source, received_at = receipt.source, receipt.received_at
         of_browser = source.kind == "browser"
@@ -131,7 +161,7 @@ class Pipeline:
         place, address = lookup_place(visitor), stored_address(visitor, mode)
         source_name = source.name
 
-        def enrich(event: Valid) -> Record:
+        def enrich(event: Valid, found: Extracted) -> Record:
             sent = event.event
             context = sent.get("context") or _NO_CONTEXT
             timestamp = corrected_timestamp(
@@ -170,6 +200,7 @@ class Pipeline:
                 event.original_at or 0,
                 timestamp,
                 body.decode(),
+                _packed(found) if found.identifiers else None,
             )
 
         return enrich
@@ -197,6 +228,11 @@ class Pipeline:
             original,
             _json(facts),
         )
+
+
+def _packed(found: Extracted) -> Identity:
+    """Plain lists and tuples: what goes to the writer process."""
+    return [(ident.key, ident.trust, ident.rank, ident.no_merge) for ident in found.identifiers], found.traits, found.previous
 
 
 def _json(facts: dict[str, Any]) -> str:

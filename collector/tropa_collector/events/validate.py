@@ -135,8 +135,6 @@ def check(item: object, envelope: Envelope, *, source: str, limits: Limits, max_
         encoded = orjson.dumps(event | {"messageId": message_id})
         event["messageId"] = message_id
         notices += (Notice("message_id_missing", "$.messageId", "Without a messageId a retry cannot be told from a second event."),)
-    if not (event.get("anonymousId") or event.get("userId")):
-        notices += (Notice("no_identity", "$", "Neither anonymousId nor userId: the event is kept, but belongs to nobody."),)
     return Valid(event, encoded, event["type"], _name(event), message_id, original_at, sent_at, notices)
 
 

@@ -90,7 +90,10 @@ class MemoryStore:
         page = wanted[: query.limit]
         following = f"{page[-1][0]}-{page[-1][1]}" if len(wanted) > query.limit else None
         return Page(
-            [stored_event((number, r.received_at, r.timestamp, r.original_at, r.source, r.trust, r.body)) for _, number, r in page],
+            [
+                stored_event((number, r.received_at, r.timestamp, r.original_at, r.source, r.trust, None, r.body))
+                for _, number, r in page
+            ],
             following,
         )
 

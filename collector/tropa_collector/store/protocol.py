@@ -6,7 +6,7 @@ the admin API. A store implements both; ``memory.py`` is the shipped twin for te
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, NamedTuple, Protocol
@@ -33,6 +33,10 @@ class Outcome(IntEnum):
     QUARANTINED = 2  # the store itself refused it; its neighbours are stored
 
 
+#: Identifiers strongest first, each ((kind, value), trust, rank, no_merge); traits; an alias's previousId in both readings.
+Identity = tuple[list[tuple[Any, ...]], Mapping[str, Any] | None, tuple[Any, Any] | None]
+
+
 class Record(NamedTuple):
     """A good event on its way to the store. Times are UTC microseconds since the epoch."""
 
@@ -45,6 +49,7 @@ class Record(NamedTuple):
     original_at: int  # the sender's own time; 0 when it gave none
     timestamp: int  # original time corrected for the sender's clock
     body: str  # JSON: the event as sent, with "enriched" beside its own fields
+    identity: Identity | None = None  # what it says about who sent it
 
 
 class Quarantined(NamedTuple):
@@ -147,14 +152,19 @@ class EventReader(Protocol):
 _TRUST = ("claimed", "signed", "server")
 
 
+def public_id(contact: int | None) -> str | None:
+    """What the API calls a contact: derived from the writer's integer, so that no index on a random value is needed."""
+    return f"c{contact}" if contact else None
+
+
 def stored_event(row: Sequence[Any]) -> dict[str, Any]:
     """A row as the API and every destination show it: the sender's event with the collector's additions beside it."""
-    _, received_at, timestamp, original_at, source, trust, body = row
+    _, received_at, timestamp, original_at, source, trust, contact, body = row
     event: dict[str, Any] = orjson.loads(body)
     event["originalTimestamp"] = to_iso(original_at) if original_at else None
     event["timestamp"] = to_iso(timestamp)
     event["received_at"] = to_iso(received_at)
-    event["contact_id"] = None
+    event["contact_id"] = public_id(contact)
     event["source"] = source
     event["trust"] = _TRUST[trust]
     return event

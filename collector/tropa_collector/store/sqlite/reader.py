@@ -18,7 +18,12 @@ from tropa_collector.store.sqlite.trailing import hash64
 from tropa_collector.store.sqlite.writer import FILE_NAME
 
 CONNECTIONS = 2
-_COLUMNS = "id, received_at, timestamp, original_at, source, trust, body"
+#: Whose an event is, is asked when it is read: a device's later events are nobody's once the device is shared.
+_CONTACT = (
+    "(SELECT CASE WHEN i.shared_from IS NOT NULL AND events.timestamp >= i.shared_from THEN i.shared_contact ELSE i.contact END"
+    " FROM identifiers AS i WHERE i.id = events.identifier)"
+)
+_COLUMNS = f"id, received_at, timestamp, original_at, source, trust, {_CONTACT}, body"
 _OUTCOMES = ("stored", "duplicate", "quarantined")
 
 

@@ -1,9 +1,10 @@
-"""The dedupe index follows the log at a distance.
+"""The indexes that follow the log at a distance: dedupe keys, and the timeline of each identifier.
 
 An index on a random value dirties a page of its own for each row, in the log and again at the checkpoint, and it gets
 worse as the table outgrows the cache; senders' clocks that differ by seconds make even a time such a value. So new keys
 wait in memory, some thousand at a time, and go in sorted by time, in slices that ride on later commits: neighbours share
-pages, and no commit is held up. Nothing is lost with the memory: what the index lacks is read from the log again at start.
+pages, and no commit is held up. The timeline, where even sorted rows would scatter, is appended as runs: a reader asks each run.
+Nothing is lost with the memory: what the index lacks is read from the log again at start.
 
 Whether a key is new is asked of three places: the latest keys (``seen``, exact), a filter over the latest million (a miss
 is certain), and only then of the index, in one set-based query. What an event asks is almost always answered by the first two.
@@ -12,9 +13,12 @@ is certain), and only then of the index, in one set-based query. What an event a
 from __future__ import annotations
 
 import sqlite3
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import chain, islice
+from operator import itemgetter
 
 RUN_EVENTS = 8_192  # keys that go in together; what a restart reads from the log is at most twice this
 SLICE_EVENTS = 1_024
@@ -23,15 +27,30 @@ FILTER_EVENTS = 1 << 19  # of one generation, of which there are two
 FILTER_BITS = 1 << 23
 AHEAD_US = 10_000_000  # a clock further ahead than this is always asked of the index
 _CHUNKS = (256, 16, 1)
-_INSERT = {rows: "INSERT OR IGNORE INTO dedupe VALUES " + ",".join(["(?,?,?)"] * rows) for rows in _CHUNKS}
+_DEDUPE = {rows: "INSERT OR IGNORE INTO dedupe VALUES " + ",".join(["(?,?,?)"] * rows) for rows in _CHUNKS}
+_TIMELINE = {rows: "INSERT OR IGNORE INTO timeline VALUES " + ",".join(["(?,?,?,?)"] * rows) for rows in _CHUNKS}
 
-#: original_at, dedupe key, event id
+#: Of dedupe: original_at, key, event id. Of the timeline: identifier, timestamp, event id.
 Entry = tuple[int, int, int]
 
 
 def hash64(text: str) -> int:
     """A signed 64-bit BLAKE2b of a text: what SQLite's INTEGER holds."""
     return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big", signed=True)
+
+
+@dataclass(slots=True)
+class _Run:
+    """Rows that go in together, sorted. ``number`` is the id of its first event."""
+
+    number: int
+    through_id: int
+    keys: list[Entry]
+    places: list[tuple[int, int, int, int]]
+    written: tuple[int, int] = (0, 0)
+
+    def ends_with(self, more: tuple[int, int]) -> bool:
+        return self.written[0] + more[0] == len(self.keys) and self.written[1] + more[1] == len(self.places)
 
 
 class Filter:
@@ -75,18 +94,23 @@ class Trailing:
         self.seen: dict[int, None] = {}  # keys of the latest events, waiting ones among them
         self._salts: dict[str, int] = {}
         self._waiting: list[Entry] = []
-        self._run: list[Entry] = []  # sorted; those before _position are in the index
-        self._run_through_id = 0
-        self._position = 0
-        self._sliced = 0
-        self.extend(list(self._tail()), ceiling=0)
+        self._places: list[Entry] = []
+        self._run: _Run | None = None
+        self._sliced = (0, 0)
+        entries, places = self._tail()
+        self.extend(entries, places, ceiling=0)
 
-    def _tail(self) -> Iterable[Entry]:
-        rows = self._connection.execute(
-            "SELECT original_at, source, message_id, id FROM events WHERE id > ? ORDER BY id", (self.through_id,)
-        )
-        for original_at, source, message_id, event_id in rows:
-            yield original_at, hash64(message_id) ^ self.salt(source), event_id
+    def _tail(self) -> tuple[list[Entry], list[Entry]]:
+        entries: list[Entry] = []
+        places: list[Entry] = []
+        for original_at, source, message_id, identifier, timestamp, event_id in self._connection.execute(
+            "SELECT original_at, source, message_id, identifier, timestamp, id FROM events WHERE id > ? ORDER BY id",
+            (self.through_id,),
+        ):
+            entries.append((original_at, hash64(message_id) ^ self.salt(source), event_id))
+            if identifier is not None:
+                places.append((identifier, timestamp, event_id))
+        return entries, places
 
     def salt(self, source: str) -> int:
         """What folds a source into a key, so that a stranger cannot squat on a server's ids."""
@@ -109,9 +133,10 @@ class Trailing:
             )
         return found
 
-    def extend(self, entries: list[Entry], *, ceiling: int) -> None:
-        """Take in events that are now on disk."""
+    def extend(self, entries: list[Entry], places: list[Entry], *, ceiling: int) -> None:
+        """Take in events that are now on disk, with their places in the timeline."""
         self._waiting += entries
+        self._places += places
         self.filter.add(entries, ceiling)
         self.seen.update(dict.fromkeys([entry[1] for entry in entries]))
         excess = len(self.seen) - SEEN_KEYS
@@ -120,29 +145,45 @@ class Trailing:
                 del self.seen[key]
 
     def write_slice(self, events: int) -> None:
-        """Inside a transaction: add the next keys, at least a slice and more than the transaction brought events."""
-        self._sliced = 0
-        if not self._run:
+        """Inside a transaction: add the next rows, at least a slice and more than the transaction brought events."""
+        self._sliced = (0, 0)
+        if self._run is None:
             if len(self._waiting) < RUN_EVENTS:
                 return
-            run, self._waiting = self._waiting[:RUN_EVENTS], self._waiting[RUN_EVENTS:]
-            self._run_through_id, self._position = run[-1][2], 0
-            self._run = sorted(run)
-        self._sliced = min(max(SLICE_EVENTS, 2 * events), len(self._run) - self._position)
-        end = self._position + self._sliced
-        values = list(chain.from_iterable(self._run[self._position : end]))
-        start = 0
-        for rows in _CHUNKS:
-            while len(values) - start >= 3 * rows:
-                self._connection.execute(_INSERT[rows], values[start : start + 3 * rows])
-                start += 3 * rows
-        if end == len(self._run):
-            self._connection.execute("UPDATE counters SET value = ? WHERE name = 'dedupe_through_id'", (self._run_through_id,))
+            self._run = self._close_run()
+        run, size = self._run, max(SLICE_EVENTS, 2 * events)
+        keys, places = run.keys[run.written[0] :][:size], run.places[run.written[1] :][:size]
+        self._insert(_DEDUPE, 3, keys)
+        self._insert(_TIMELINE, 4, places)
+        self._sliced = (len(keys), len(places))
+        if run.ends_with(self._sliced):
+            self._connection.execute("UPDATE counters SET value = ? WHERE name = 'dedupe_through_id'", (run.through_id,))
+            self._connection.execute("INSERT OR IGNORE INTO timeline_runs VALUES (?)", (run.number,))
+
+    def _close_run(self) -> _Run:
+        entries, self._waiting = self._waiting[:RUN_EVENTS], self._waiting[RUN_EVENTS:]
+        number, through_id = entries[0][2], entries[-1][2]
+        inside = bisect_right(self._places, through_id, key=itemgetter(2))
+        places, self._places = self._places[:inside], self._places[inside:]
+        places.sort()
+        return _Run(number, through_id, sorted(entries), [(number, *place) for place in places])
+
+    def _insert(self, statements: dict[int, str], columns: int, rows: Sequence[tuple[int, ...]]) -> None:
+        values, start = list(chain.from_iterable(rows)), 0
+        for chunk in _CHUNKS:
+            step = columns * chunk
+            while len(values) - start >= step:
+                self._connection.execute(statements[chunk], values[start : start + step])
+                start += step
 
     def committed(self) -> None:
         """The transaction of the last ``write_slice`` is on disk. (Without this call the slice is simply written again.)"""
-        self._position += self._sliced
-        self._sliced = 0
-        if self._run and self._position == len(self._run):
-            self.through_id = self._run_through_id
-            self._run = []
+        run = self._run
+        if run is None:
+            return
+        ended = run.ends_with(self._sliced)
+        run.written = (run.written[0] + self._sliced[0], run.written[1] + self._sliced[1])
+        self._sliced = (0, 0)
+        if ended:
+            self.through_id = run.through_id
+            self._run = None

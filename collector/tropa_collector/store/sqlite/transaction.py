@@ -14,7 +14,10 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, Final
 
+from tropa_collector.identity.policy import Policy
+from tropa_collector.identity.records import Plan
 from tropa_collector.store.protocol import Outcome, Quarantined, Record, Submission
+from tropa_collector.store.sqlite.identity import Resolution
 from tropa_collector.store.sqlite.trailing import AHEAD_US, Entry, Trailing, hash64
 
 NAMES_A_MINUTE = 400  # roll-up rows of one minute; further names are counted as "(other)"
@@ -28,7 +31,7 @@ _POISON = (
     UnicodeError,
 )
 
-_COLUMNS = 1 + len(Record._fields)
+_COLUMNS = 1 + len(Record._fields)  # id and identifier before a record's own, its identity not among them
 _INSERT = {rows: "INSERT INTO events VALUES " + ",".join(["(" + ",".join("?" * _COLUMNS) + ")"] * rows) for rows in _CHUNKS}
 _TYPE, _NAME = itemgetter(2), itemgetter(3)
 _NOTHING: Final[dict[int, None]] = {}
@@ -40,8 +43,9 @@ Rollup = tuple[int, str, str, str, int]
 class _Work:
     """What a transaction is about to write; memory follows only after the commit."""
 
-    values: list[Any] = field(default_factory=list)  # of the events, row after row
+    records: list[Record] = field(default_factory=list)  # the new ones
     entries: list[Entry] = field(default_factory=list)
+    places: list[Entry] = field(default_factory=list)  # of the timeline: identifier, timestamp, event id
     quarantined: list[Quarantined] = field(default_factory=list)
     released: list[int] = field(default_factory=list)
     rollups: Counter[Rollup] = field(default_factory=Counter)
@@ -54,6 +58,7 @@ class Transaction:
         self._connection = connection
         self._dedupe = dedupe
         self.trailing = Trailing(connection)
+        self.resolution = Resolution(connection, Policy())
         (self._last_id,) = connection.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()
         self._minute = 0
         self._names: set[Rollup] = set()
@@ -75,7 +80,8 @@ class Transaction:
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         try:
-            self._insert_events(work.values)
+            plan = self._resolve(work.records)
+            self._insert_events(work, plan.anchors)
             self._insert_quarantined(work.quarantined)
             self._release(work.released)
             self._upsert_rollups(work.rollups)
@@ -84,10 +90,12 @@ class Transaction:
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
+            self.resolution.forget()
             raise
         self._last_id += len(work.entries)
+        self.resolution.committed(plan)
         self.trailing.committed()
-        self.trailing.extend(work.entries, ceiling=time.time_ns() // 1_000 + AHEAD_US)
+        self.trailing.extend(work.entries, work.places, ceiling=time.time_ns() // 1_000 + AHEAD_US)
         return outcomes
 
     def _isolate(self, submissions: Sequence[Submission], error: Exception) -> list[bytes]:
@@ -139,9 +147,7 @@ class Transaction:
                     wanted.append((original_at, key))
         return trailing.lookup(wanted) if wanted else set()
 
-    def _number(
-        self, submission: Submission, keys: list[int], known: set[tuple[int, int]], fresh: set[int], work: _Work
-    ) -> bytes:
+    def _number(self, submission: Submission, keys: list[int], known: set[tuple[int, int]], fresh: set[int], work: _Work) -> bytes:
         flags = bytearray(len(keys))
         seen = self.trailing.seen if self._dedupe else _NOTHING
         next_id = self._last_id + len(work.entries) + 1
@@ -151,14 +157,24 @@ class Transaction:
                 flags[position] = Outcome.DUPLICATE
                 continue
             fresh.add(key)
-            work.values.append(next_id)
-            work.values += record
+            work.records.append(record)
             work.entries.append((original_at, key, next_id))
             next_id += 1
         return bytes(flags)
 
-    def _insert_events(self, values: list[Any]) -> None:
-        """One statement a chunk: the columns are a record's, in its order, behind the id."""
+    def _resolve(self, records: list[Record]) -> Plan:
+        plan = self.resolution.plan(records)
+        self.resolution.write(plan, records)
+        return plan
+
+    def _insert_events(self, work: _Work, anchors: Sequence[int]) -> None:
+        """One statement a chunk: the columns are a record's, in its order, behind the id and the identifier."""
+        values: list[Any] = []
+        for entry, anchor, record in zip(work.entries, anchors, work.records, strict=True):
+            values += (entry[2], anchor or None)
+            values += record[:-1]
+            if anchor:
+                work.places.append((anchor, record[7], entry[2]))
         start = 0
         for rows in _CHUNKS:
             step = rows * _COLUMNS
@@ -219,7 +235,7 @@ def _count_outcomes(submission: Submission, flags: bytes, rollups: Counter[Rollu
 
 
 def _refused(record: Record, error: Exception) -> Quarantined:
-    source, _, type_, name, message_id, received_at, _, _, body = record
+    source, _, type_, name, message_id, received_at, _, _, body, _ = record
     return Quarantined(
         source, received_at, type_, name, "store_refused", "$", f"The store could not hold this event: {error}", message_id,
         body.encode("utf-8", "replace"), "{}",

@@ -3,6 +3,7 @@
 -- The log. Ids are the order of commit; a body is the event as sent plus "enriched".
 CREATE TABLE events (
   id          INTEGER PRIMARY KEY,
+  identifier  INTEGER,                   -- the strongest one it carried; NULL: unattributed
   source      TEXT NOT NULL,
   trust       INTEGER NOT NULL,          -- 0 claimed, 1 signed, 2 server
   type        TEXT NOT NULL,

@@ -1,0 +1,302 @@
+"""Resolve inside the store's transaction: look up what a batch names, let the planner decide, write what it planned.
+
+Statements are constant a batch: one look-up of identifiers, one of edges, and, only if something is new, ten to load what
+the planner must see and one for each table that it writes. The writer is the only one who writes, so what it has read
+lately it need not read again.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import chain
+from typing import Any, Final, Generic, TypeVar
+
+from tropa_collector.identity.policy import Policy
+from tropa_collector.identity.records import (
+    Call,
+    Contact,
+    Core,
+    Edge,
+    Ident,
+    Identifier,
+    Key,
+    Pair,
+    Plan,
+    Sequence_,
+    Snapshot,
+    TraitWrite,
+)
+from tropa_collector.identity.resolve import order_time, resolve, triage
+from tropa_collector.identity.traits import Register, fold
+from tropa_collector.store.protocol import Record
+
+CACHE_ROWS = 32_768  # of one generation, of which there are two
+_DAY = 86_400_000_000
+_IDENTIFIER: Final = ", ".join(Identifier._fields)
+_EDGE: Final = ", ".join(Edge._fields)
+_CONTACT: Final = ", ".join(Contact._fields)
+_REGISTER: Final = ", ".join(Register._fields)
+
+
+Rows = TypeVar("Rows")
+
+
+class Recent(Generic[Rows]):
+    """The latest rows by key, in two generations, so that forgetting costs nothing."""
+
+    def __init__(self) -> None:
+        self._now: dict[Any, Rows] = {}
+        self._before: dict[Any, Rows] = {}
+
+    def get(self, key: Any) -> Rows | None:
+        row = self._now.get(key)
+        if row is None and (row := self._before.get(key)) is not None:
+            self._now[key] = row
+        return row
+
+    def put(self, key: Any, row: Rows) -> None:
+        if len(self._now) >= CACHE_ROWS:
+            self._before, self._now = self._now, {}
+        self._now[key] = row
+        self._before.pop(key, None)
+
+
+class Resolution:
+    """The identity of one store. ``plan`` and ``write`` run inside a transaction; ``committed`` follows it."""
+
+    def __init__(self, connection: sqlite3.Connection, policy: Policy) -> None:
+        self._connection = connection
+        self._policy = policy
+        self._rows: Recent[Identifier] = Recent()
+        self._edges: Recent[Edge] = Recent()
+        self._days: dict[int, int] = {}
+        self._sequence = self._next_ids()
+
+    def _next_ids(self) -> Sequence_:
+        return Sequence_(
+            *(
+                self._scalar(f"SELECT coalesce(max(id), 0) + 1 FROM {table}")
+                for table in ("identifiers", "contacts", "identity_log")
+            )
+        )  # noqa: S608
+
+    def _scalar(self, sql: str) -> int:
+        return int(self._connection.execute(sql).fetchone()[0])
+
+    # -- a batch
+
+    def plan(self, records: Sequence[Record]) -> Plan:
+        """Who is behind each record. Nothing is written."""
+        calls = [_call(record) for record in records]
+        known = self._lookup({key for call in calls for key in call.lookups()})
+        pairs = self._pairs(calls, known)
+        first = triage(calls, known, pairs, self._policy, self._sequence)
+        snapshot = self.load(first.contacts) if first.slow else _EMPTY
+        return resolve(first, snapshot, policy=self._policy)
+
+    def _lookup(self, keys: Collection[Key]) -> dict[Key, Identifier]:
+        known, missing = {}, []
+        for key in keys:
+            row = self._rows.get(key)
+            if row is None:
+                missing.append(key)
+            else:
+                known[key] = row
+        for part in _parts(missing, 500):
+            marks = ",".join(["(?,?)"] * len(part))
+            rows = self._connection.execute(
+                f"WITH w(k, v) AS (VALUES {marks}) SELECT {_IDENTIFIER} FROM w JOIN identifiers ON value = v AND kind = k",  # noqa: S608
+                list(chain.from_iterable(part)),
+            )
+            for row in map(Identifier._make, rows):
+                known[row.kind, row.value] = row
+                self._rows.put((row.kind, row.value), row)
+        return known
+
+    def _pairs(self, calls: Sequence[Call], known: Mapping[Key, Identifier]) -> dict[Pair, Edge]:
+        """The edges between the identifiers of one event, of every event that has several."""
+        found, missing = {}, set()
+        for call in calls:
+            if len(call.identifiers) < 2 and call.previous is None:
+                continue
+            ids = [known[key].id for key in call.lookups() if key in known]
+            for place, a in enumerate(ids):
+                for b in ids[place + 1 :]:
+                    pair = (a, b) if a < b else (b, a)
+                    edge = self._edges.get(pair)
+                    if edge is not None:
+                        found[pair] = edge
+                    elif a != b:
+                        missing.add(pair)
+        for part in _parts(list(missing), 500):
+            marks = ",".join(["(?,?)"] * len(part))
+            rows = self._connection.execute(
+                f"WITH w(x, y) AS (VALUES {marks}) SELECT {_EDGE} FROM w JOIN edges ON a = x AND b = y",  # noqa: S608
+                list(chain.from_iterable(part)),
+            )
+            for edge in map(Edge._make, rows):
+                found[edge.a, edge.b] = edge
+                self._edges.put((edge.a, edge.b), edge)
+        return found
+
+    def load(self, contacts: Collection[int], *, merged: bool = False) -> Snapshot:
+        """What the planner must see of these contacts (``records.py``); with ``merged`` also those that lead to them."""
+        members = self._identifiers("contact", contacts)
+        whole = set(contacts) | {
+            row.contact for row in self._identifiers("id", _ends(self._edges_of(members)) - set(members)).values()
+        }
+        if len(whole) > len(set(contacts)):
+            members |= self._identifiers("contact", whole - set(contacts))
+        edges = self._edges_of(members)
+        beyond = self._identifiers("id", _ends(edges) - set(members))
+        rows = members | beyond
+        owners = {row.contact for row in rows.values()} | {row.shared_contact for row in rows.values() if row.shared_contact}
+        return Snapshot(
+            whole,
+            [rows[identifier] for identifier in sorted(rows)],
+            edges,
+            self._contacts(owners, merged=merged),
+            [
+                Core(core, merges, tuple(json.loads(recent)))
+                for core, merges, recent in self._in("cores", "id, merges, recent", "id", {row.core for row in rows.values()})
+            ],
+            self._in("cannot_link", "a, b", "a", members) + self._in("cannot_link", "a, b", "b", members),
+        )
+
+    def _in(self, table: str, columns: str, column: str, ids: Collection[int]) -> list[Any]:
+        if not ids:
+            return []
+        inside = ",".join(map(str, sorted(ids)))  # integers of ours: a mark each would pass SQLite's bound on marks
+        return self._connection.execute(f"SELECT {columns} FROM {table} WHERE {column} IN ({inside})").fetchall()  # noqa: S608
+
+    def _identifiers(self, column: str, ids: Collection[int]) -> dict[int, Identifier]:
+        return {row[0]: Identifier._make(row) for row in self._in("identifiers", _IDENTIFIER, column, ids)}
+
+    def _edges_of(self, members: Collection[int]) -> list[Edge]:
+        rows = {(row[0], row[1]): row for row in self._in("edges", _EDGE, "a", members)}
+        rows |= {(row[0], row[1]): row for row in self._in("edges", _EDGE, "b", members)}
+        return [Edge._make(rows[pair]) for pair in sorted(rows)]
+
+    def _contacts(self, ids: Collection[int], *, merged: bool) -> list[Contact]:
+        rows = self._in("contacts", _CONTACT, "id", ids)
+        if merged:
+            rows += self._in("contacts", _CONTACT, "merged_into", ids)
+        return [Contact._make((*row[:5], bool(row[5]), row[6])) for row in rows]
+
+    # -- writing
+
+    def write(self, plan: Plan, records: Sequence[Record] = ()) -> None:
+        """Put a plan's rows where they belong."""
+        execute = self._connection.executemany
+        execute(
+            f"INSERT INTO contacts ({_CONTACT}) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET status = excluded.status,"  # noqa: S608
+            " merged_into = excluded.merged_into, first_seen = excluded.first_seen, merges = excluded.merges,"
+            " manual = excluded.manual, rev = excluded.rev",
+            plan.contacts,
+        )
+        execute(_UPSERT_IDENTIFIER, plan.identifiers)
+        execute("UPDATE contacts SET merged_into = ?2 WHERE merged_into = ?1", plan.redirects)
+        execute(
+            "INSERT OR REPLACE INTO cores VALUES (?, ?, ?)",
+            [(core.id, core.merges, json.dumps(core.recent)) for core in plan.cores],
+        )
+        execute(f"INSERT OR REPLACE INTO edges ({_EDGE}) VALUES ({','.join('?' * len(Edge._fields))})", plan.edges)  # noqa: S608
+        execute("INSERT OR IGNORE INTO cannot_link VALUES (?, ?)", plan.cannot_link)
+        execute("DELETE FROM cannot_link WHERE a = ? AND b = ?", plan.can_link)
+        self._write_traits(plan.traits)
+        now = time.time_ns() // 1_000
+        execute(
+            "INSERT OR IGNORE INTO identity_log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [(row[0], now, *row[1:9], json.dumps(row.detail), row.dedup_key) for row in plan.log],
+        )
+        self._write_days(plan.anchors, records)
+
+    def _write_traits(self, writes: Sequence[TraitWrite]) -> None:
+        """Fold new words into the stored registers: one read, one write."""
+        if not writes:
+            return
+        places = {(write.identifier, write.key) for write in writes}
+        old: dict[tuple[int, str], Register | None] = dict.fromkeys(places)
+        for row in self._in("traits", f"identifier, key, {_REGISTER}", "identifier", {identifier for identifier, _ in places}):
+            if (row[0], row[1]) in old:
+                old[row[0], row[1]] = _register(row[2:])
+        new = dict(old)
+        for write in writes:
+            place = (write.identifier, write.key)
+            new[place] = fold(new[place], write)
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO traits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (*place, *_columns(register))
+                for place, register in sorted(new.items())
+                if register is not None and register != old[place]
+            ],
+        )
+
+    def _write_days(self, anchors: Sequence[int], records: Sequence[Record]) -> None:
+        """When an identifier was last seen, to the day, written once a day."""
+        days, seen = self._days, {}
+        for anchor, record in zip(anchors, records, strict=False):
+            day = record[5] // _DAY
+            if anchor and days.get(anchor, 0) < day:
+                days[anchor] = seen[anchor] = day
+        if len(days) > CACHE_ROWS:
+            self._days = dict(seen)
+        self._connection.executemany("UPDATE identifiers SET last_day = ?2 WHERE id = ?1 AND last_day < ?2", sorted(seen.items()))
+
+    def committed(self, plan: Plan) -> None:
+        """The plan is on disk: what was read of it before is out of date."""
+        self._sequence = plan.sequence
+        for row in plan.identifiers:
+            self._rows.put((row.kind, row.value), row)
+        for edge in plan.edges:
+            self._edges.put((edge.a, edge.b), edge)
+
+    def forget(self) -> None:
+        """A transaction was rolled back: what was noted in passing may not be on disk."""
+        self._days = {}
+
+
+_EMPTY = Snapshot(frozenset(), (), (), ())
+_UPSERT_IDENTIFIER = (
+    f"INSERT INTO identifiers ({_IDENTIFIER}) VALUES ({','.join('?' * len(Identifier._fields))}) ON CONFLICT (id) DO UPDATE SET "  # noqa: S608
+    + ", ".join(f"{column} = excluded.{column}" for column in Identifier._fields if column not in {"id", "kind", "value"})
+)
+
+
+def _call(record: Record) -> Call:
+    source, trust, _, _, message_id, received_at, _, timestamp, _, identity = record
+    ts = order_time(timestamp, received_at, trust)
+    if identity is None:
+        return Call(message_id, ts, source, trust, ())
+    idents, traits, previous = identity
+    return Call(message_id, ts, source, trust, tuple([Ident(*ident) for ident in idents]), traits, previous)
+
+
+def _register(row: Sequence[Any]) -> Register:
+    value, trust, ts, event_id, source, first_value, first_ts, first_event = row
+    return Register(_loads(value), trust, ts, event_id, source, _loads(first_value), first_ts, first_event)
+
+
+def _columns(register: Register) -> tuple[Any, ...]:
+    value, trust, ts, event_id, source, first_value, first_ts, first_event = register
+    return _dumps(value), trust, ts, event_id, source, _dumps(first_value), first_ts, first_event
+
+
+def _loads(text: str | None) -> Any:
+    return None if text is None else json.loads(text)
+
+
+def _dumps(value: Any) -> str | None:
+    return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _ends(edges: Iterable[Edge]) -> set[int]:
+    return {end for edge in edges for end in (edge.a, edge.b)}
+
+
+def _parts(items: Sequence[Any], size: int) -> list[Sequence[Any]]:
+    return [items[start : start + size] for start in range(0, len(items), size)]
