@@ -84,3 +84,13 @@ def test_sent_at_of_the_batch_is_each_items(door: Door) -> None:
 def test_times_at_the_edge_of_the_calendar_can_be_read_back(door: Door, text: str) -> None:
     assert door.send(track(timestamp=text, sentAt=ago(-20)))["accepted"] == 1
     assert door.stored()[0]["timestamp"].endswith("Z")
+
+
+def test_of_two_original_times_the_applications_own_counts(door: Door) -> None:
+    """RudderStack's Node library adds its own originalTimestamp to a call that the application dated."""
+    door.send(track(timestamp=ago(HOUR), originalTimestamp=ago(0), sentAt=ago(0)))
+    (stored,) = door.stored()
+    assert (
+        abs((datetime.fromisoformat(stored["received_at"]) - datetime.fromisoformat(stored["timestamp"])).total_seconds() - HOUR)
+        < 1
+    )

@@ -125,7 +125,8 @@ def check(item: object, envelope: Envelope, *, source: str, limits: Limits, max_
         except _Refused as refused:
             return _invalid(refused.fault, event, encoded)
     try:
-        original_at = _time(event, "originalTimestamp") if event.get("originalTimestamp") else _time(event, "timestamp")
+        # RudderStack's Node library sends both: `timestamp` is then the application's word, the other one the library's clock.
+        original_at = _time(event, "timestamp") if event.get("timestamp") else _time(event, "originalTimestamp")
         sent_at = _time(event, "sentAt")
     except _Refused as refused:
         return _invalid(refused.fault, event, encoded)
