@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from tests.identity.invariants import broken, graph_of, i11_claims_take_nothing
 from tests.identity.memory_store import MemoryStore
 from tests.identity.streams import KINDS, call, random_calls, small_policy
-from tropa_collector.identity.records import Call, Key
+from tropa_collector.identity.records import Call, Key, Plan
+from tropa_collector.identity.resolve import resolve
 from tropa_collector.identity.traits import Register, contact_traits, fold, person_of
 
 
@@ -35,13 +36,13 @@ def attack(rng: random.Random, count: int, span: int) -> Iterator[Call]:
         yield call(f"a{number:04}", ts, words, 0, traits={"city": "attacked"}, alias=alias)
 
 
-def changed_by_attack(seed: int) -> list[str]:
+def changed_by_attack(seed: int, planner: Callable[..., Plan] = resolve) -> list[str]:
     """What differs between a history with an attack in it and the same without, for everything a server proved."""
     rng = random.Random(seed)
     policy = small_policy(rng)
     honest, hostile = truth(rng, 14), list(attack(rng, 25, 140))
     batches = woven(rng, honest, hostile)
-    attacked, alone = MemoryStore(policy), MemoryStore(policy)
+    attacked, alone = MemoryStore(policy, planner), MemoryStore(policy, planner)
     for batch in batches:
         attacked.deliver(batch)
         alone.deliver([one for one in batch if one.trust])

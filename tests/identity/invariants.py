@@ -89,13 +89,17 @@ def i7_components(store: MemoryStore) -> Iterator[str]:
         return
     if any(row.state for row in graph.identifiers.values()):
         return
+    component = {i: {i} for i in graph.identifiers}
+    for a, b in live:
+        both = component[a] | component[b]
+        component.update(dict.fromkeys(both, both))
     for body in graph.members.values():
-        if body and any((a in body) != (b in body) for a, b in live):
+        if body and body != component[min(body)]:
             yield f"not a component: {names(store, body)}"
 
 
 def i8_recomputed(store: MemoryStore) -> Iterator[str]:
-    """Owners and shared times are functions of evidence and partition. A move that a cap refuses is the exception."""
+    """Owners and shared times are functions of evidence and partition, but for moves that a cap or an operator refuses."""
     graph = graph_of(store)
     before = {row.id: row for row in graph.identifiers.values()}
     for device in sorted(before):
@@ -104,15 +108,16 @@ def i8_recomputed(store: MemoryStore) -> Iterator[str]:
             continue
         strong = row.core and len(graph.core_members[row.core]) > 1
         owner = owner_of(graph, device, proven=False)
-        if not strong and owner not in (0, row.contact) and not full(graph, owner):
+        if not strong and owner not in (0, row.contact) and not refused(graph, device, owner):
             yield f"{row.value} is in {row.contact} and owned by {owner}"
         expected = shared_from(graph, device)
         if expected != row.shared_from:
             yield f"{row.value} is shared from {row.shared_from}, not {expected}"
 
 
-def full(graph: Graph, contact: int) -> bool:
-    return len(graph.members[contact]) >= graph.policy.max_identifiers
+def refused(graph: Graph, device: int, contact: int) -> bool:
+    kept_apart = graph.apart.get(device, set()) & graph.members[contact]
+    return bool(kept_apart) or len(graph.members[contact]) >= graph.policy.max_identifiers
 
 
 def shared_from(graph: Graph, device: int) -> int | None:

@@ -185,9 +185,7 @@ class Contacts(RuleBasedStateMachine):
 
     def _operate(self, operation, *arguments) -> None:  # type: ignore[no-untyped-def]
         by = Operator("anna", "test", 10_000 + len(self.store.log), f"op{len(self.store.log)}")
-        plan = operation(
-            self.store.everything(), *arguments, by, policy=self.store.policy, sequence=self.store.sequence
-        )
+        plan = operation(self.store.everything(), *arguments, by, policy=self.store.policy, sequence=self.store.sequence)
         self.store.write(plan)
 
     @invariant()

@@ -50,7 +50,9 @@ def note(graph: Graph, call: Call, a: int, b: int, trust: int, rule: int = SAME_
 
 def tells_nothing(edge: Edge, ts: int, event_id: str, trust: int, refresh: int) -> bool:
     """Is an event inside what the edge already covers? Its last time is kept only to within ``refresh``."""
-    if trust > edge.trust or (ts, event_id) < (edge.first_ts, edge.first_event) or ts >= edge.last_ts + refresh:
+    if trust > edge.trust or ts < edge.first_ts or ts >= edge.last_ts + refresh:
+        return False
+    if ts == edge.first_ts and event_id < edge.first_event:
         return False
     if trust == CLAIMED:
         return True

@@ -78,7 +78,6 @@ class Candidate(NamedTuple):
     trust: int
 
 
-_NOBODY = Extracted(())
 Place = TypeVar("Place")
 
 
@@ -97,17 +96,24 @@ def extract(event: Mapping[str, Any], scope: Scope, now: float = 0.0) -> Extract
 
 
 def _usual(event: Mapping[str, Any], scope: Scope) -> Extracted | None:
-    """An event with ids that were seen before and nothing else to look at; None if it is not one."""
+    """An event with plain ids and nothing else to look at; None if it is not one."""
     raw_user, raw_visitor = event.get("userId"), event.get("anonymousId")
-    visitor = scope.visitors.get(raw_visitor) if type(raw_visitor) is str else None
-    if visitor is None and raw_visitor is not None:
+    found: tuple[Ident, ...] = ()
+    if type(raw_visitor) is str:
+        visitor = scope.visitors.get(raw_visitor) or _accept(Candidate("anonymous_id", raw_visitor, "", scope.trust), scope, None)
+        if isinstance(visitor, Fault):
+            return None
+        found = (visitor,)
+    elif raw_visitor is not None:
         return None
     if raw_user is None:
-        return _NOBODY if visitor is None else Extracted((visitor,))
-    user = scope.users.get(raw_user) if type(raw_user) is str and not scope.require_signed_identify else None
-    if user is None:
+        return Extracted(found)
+    if type(raw_user) is not str or scope.require_signed_identify:
         return None
-    return Extracted((user,) if visitor is None else (user, visitor))
+    user = scope.users.get(raw_user) or _accept(Candidate("user_id", raw_user, "", scope.trust), scope, None)
+    if isinstance(user, Fault):
+        return None
+    return Extracted((user, *found))
 
 
 def _thorough(event: Mapping[str, Any], scope: Scope, now: float) -> Extracted:
@@ -126,7 +132,8 @@ def _thorough(event: Mapping[str, Any], scope: Scope, now: float) -> Extracted:
         elif ident.key not in found or ident.trust > found[ident.key].trust:
             found[ident.key], paths[ident.key] = ident, candidate.path
     chosen = _limited(found, paths, scope, refusals)
-    return Extracted(chosen, tuple(refusals), _kept_traits(event, traits), _previous(event, scope, refusals))
+    previous = _previous(event, refusals)
+    return Extracted(chosen, tuple(refusals), _kept_traits(event, traits), previous)
 
 
 def _traits(event: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -290,7 +297,7 @@ def _limited(found: dict[Key, Ident], paths: dict[Key, str], scope: Scope, refus
     return tuple(chosen)
 
 
-def _previous(event: Mapping[str, Any], scope: Scope, refusals: list[Refusal]) -> tuple[Key, Key] | None:
+def _previous(event: Mapping[str, Any], refusals: list[Refusal]) -> tuple[Key, Key] | None:
     if event["type"] != "alias":
         return None
     user, device = normalise.plain_id(event.get("previousId")), normalise.anonymous_id(event.get("previousId"))

@@ -16,13 +16,43 @@ from tropa_collector.identity.records import NO_MERGE, NORMAL, QUARANTINED, SAME
 def link(graph: Graph, call: Call, idents: Sequence[Ident], *, proven: bool, anchor: int = 0, rule: int = SAME_EVENT) -> int:
     """Link the identifiers of an event in one layer and return the anchor: the strongest one, which is never refused."""
     if not anchor:
-        anchor, idents = place(graph, call, idents[0], proven=proven), idents[1:]
+        anchor = 0 if proven else adopt(graph, call, idents)
+        anchor, idents = anchor or place(graph, call, idents[0], proven=proven), idents[1:]
     for ident in idents:
         stored = graph.by_key.get(ident.key, 0)
         if stored and graph.group(stored, proven=proven):
             meet(graph, call, anchor, stored, ident.trust, proven=proven, rule=rule)
         else:
             attach(graph, call, anchor, ident, proven=proven, rule=rule)
+    return anchor
+
+
+def adopt(graph: Graph, call: Call, idents: Sequence[Ident]) -> int:
+    """The usual login, done at once: an anchor that nobody knows takes over the contact of a lone, unclaimed device.
+
+    It is what making a contact for the anchor and joining the two would come to. 0 when the event is not of this kind.
+    """
+    first = idents[0]
+    if first.no_merge or first.key in graph.by_key or not graph.kinds[first.key[0]].known:
+        return 0
+    stored = [i for ident in idents[1:] if (i := graph.by_key.get(ident.key))]
+    if len(stored) != 1:
+        return 0
+    (device,) = stored
+    row = graph.identifiers[device]
+    contact = graph.contacts[row.contact]
+    alone = not graph.near.get(device) and device not in graph.apart and len(graph.members[row.contact]) == 1
+    if not alone or row.state != NORMAL or graph.kinds[row.kind].strength != DEVICE:
+        return 0
+    if contact.merges >= graph.policy.max_merges:
+        return 0
+    anchor = graph.add(first.key, call, state=NORMAL)
+    graph.move(anchor, contact.id, proven=False)
+    graph.replace_contact(graph.contacts[contact.id]._replace(merges=contact.merges + 1))
+    graph.vouch(device, CLAIMED, call.ts)
+    evidence.note(graph, call, anchor, device, CLAIMED)
+    graph.unsettled.discard(device)  # its only claimant owns it
+    graph.record("attach", contact.id, a=anchor, b=device, event_id=call.event_id)
     return anchor
 
 
