@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 
 from tests.identity.invariants import broken, graph_of, i11_claims_take_nothing
 from tests.identity.memory_store import MemoryStore
-from tests.identity.streams import KINDS, call, random_calls, small_policy
+from tests.identity.streams import call, random_calls, small_policy
+
 from tropa_collector.identity.records import Call, Key, Plan
 from tropa_collector.identity.resolve import resolve
 from tropa_collector.identity.traits import Register, contact_traits, fold, person_of
@@ -84,6 +85,3 @@ def server_traits(store: MemoryStore) -> dict[tuple[Key, str], object]:
                 if trait.register.trust and row.core == person and graph.kind(row.id).known:
                     found[(row.kind, row.value), name] = trait.value
     return found
-
-
-__all__ = ["KINDS", "attack", "changed_by_attack", "truth"]

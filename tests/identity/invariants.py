@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from tests.identity.memory_store import MemoryStore
+from tests.identity.reference_model import Model, without_claims
+
 from tropa_collector.identity.devices import owner_of
 from tropa_collector.identity.graph import Graph
 from tropa_collector.identity.groups import pieces
 from tropa_collector.identity.policy import DEVICE
 from tropa_collector.identity.records import LIVE, MERGED, QUARANTINED, Call, Key
-
-from tests.identity.memory_store import MemoryStore
-from tests.identity.reference_model import Model, without_claims
 
 
 def members(store: MemoryStore) -> dict[int, set[int]]:

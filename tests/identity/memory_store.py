@@ -14,9 +14,9 @@ from tropa_collector.identity.records import (
     Edge,
     Identifier,
     Key,
+    NextIds,
     Pair,
     Plan,
-    Sequence_,
     Snapshot,
     TraitWrite,
 )
@@ -37,7 +37,7 @@ class MemoryStore:
         self.log: list[LogRow] = []
         self.log_keys: set[str] = set()
         self.events: dict[str, tuple[Call, int]] = {}
-        self.sequence = Sequence_()
+        self.sequence = NextIds()
 
     # -- a batch
 

@@ -6,7 +6,7 @@ identifiers: ``cores`` know proven events only, ``contacts`` know all. Names of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from tropa_collector.identity.policy import Policy
 from tropa_collector.identity.records import Call, Ident, Key
@@ -242,10 +242,14 @@ class Model:
         if proven:
             if not self.refuses_join(a.members, b.members, by) and not self.refuses_pace(a, b, call.ts):
                 self.join_cores(call, a, b, anchor, key)
-        elif not (self.person(a) and self.person(b)) and a.merges + b.merges + 1 <= self.policy.max_merges:
-            if not self.refuses_join(a.members, b.members, by):
-                self.infer(call, a.members, b.members, by, 0)
-                self.merge(a, b)
+        elif not self.refuses_claim(a, b, by):
+            self.infer(call, a.members, b.members, by, 0)
+            self.merge(a, b)
+
+    def refuses_claim(self, a: Group, b: Group, by: int) -> bool:
+        if (self.person(a) and self.person(b)) or a.merges + b.merges + 1 > self.policy.max_merges:
+            return True
+        return bool(self.refuses_join(a.members, b.members, by))
 
     def flooded(self, anchor: Key, key: Key) -> bool:
         mine = self.home(key, False).members
@@ -498,11 +502,4 @@ class Model:
 def without_claims(call: Call) -> Call:
     """The proven part of an event: what a world without claims would have heard."""
     previous = call.previous if call.trust else None
-    return replace_call(call, tuple(i for i in call.identifiers if i.trust), previous)
-
-
-def replace_call(call: Call, identifiers: tuple[Ident, ...], previous: tuple[Key, Key] | None) -> Call:
-    return call._replace(identifiers=identifiers, previous=previous)
-
-
-__all__ = ["Group", "Link", "Model", "Node", "replace", "without_claims"]
+    return call._replace(identifiers=tuple(i for i in call.identifiers if i.trust), previous=previous)

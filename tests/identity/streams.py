@@ -40,10 +40,6 @@ def call(
     return Call(event_id, ts, "test", trust if trust == 2 else 0, ordered, traits, previous)
 
 
-SMALL = Policy(max_identifiers=7, max_merges=6, velocity_merges=3, velocity_window=40, quarantine_point_users=2,
-               quarantine_device_claimants=3, claimed_conflicts=3)  # fmt: skip
-
-
 DEVICE_POLICIES: tuple[DevicePolicy, ...] = (
     "complementary", "complementary", "complementary", "anonymous_only", "limits",
 )  # fmt: skip

@@ -6,7 +6,6 @@ import random
 from collections.abc import Callable
 
 import pytest
-
 from tests.identity.attacks import changed_by_attack
 from tests.identity.invariants import (
     broken,
@@ -17,6 +16,7 @@ from tests.identity.invariants import (
 from tests.identity.memory_store import MemoryStore
 from tests.identity.reference_model import Model
 from tests.identity.streams import call, in_batches, random_calls, small_policy
+
 from tropa_collector.identity import operations
 from tropa_collector.identity.policy import NO_LIMIT, SERVER, Policy, kind_table
 from tropa_collector.identity.records import Plan, Snapshot, Triage

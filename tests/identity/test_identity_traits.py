@@ -6,9 +6,9 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-
 from tests.identity.memory_store import MemoryStore
 from tests.identity.streams import call
+
 from tropa_collector.identity.explain import refused, sentence, tree, why
 from tropa_collector.identity.operations import Operator, unmerge
 from tropa_collector.identity.policy import Policy
@@ -23,7 +23,7 @@ def told(*calls: Any) -> MemoryStore:
     return store
 
 
-def traits_of(store: MemoryStore, name: str, **strategies: str) -> dict[str, Any]:
+def traits_of(store: MemoryStore, name: str, /, **strategies: str) -> dict[str, Any]:
     registers: dict[tuple[int, str], Register] = {}
     for write in store.traits:
         place = (write.identifier, write.key)

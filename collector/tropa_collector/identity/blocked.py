@@ -30,10 +30,11 @@ def _matches(folded: str, pattern: str) -> bool:
     return fnmatchcase(folded, literal)
 
 
-WORDS = frozenset(
-    "-1 null nil none nan undefined void n/a na unknown not_set (not set) anonymous guest visitor true false user_id "
-    "userid distinct_id distinctid anonymous_id customer_id not_authenticated {{user_id}} ${user_id} %user_id%".split()
-) | {"(not set)", "[object object]"}
+WORDS = frozenset((
+    "-1", "null", "nil", "none", "nan", "undefined", "void", "n/a", "na", "unknown", "not_set", "(not set)", "anonymous",
+    "guest", "visitor", "true", "false", "user_id", "userid", "distinct_id", "distinctid", "anonymous_id", "customer_id",
+    "not_authenticated", "[object object]", "{{user_id}}", "${user_id}", "%user_id%",
+))  # fmt: skip
 EMPTY_DOMAINS = frozenset(("localhost", "invalid"))
 EMPTY_LOCALS = frozenset(("noemail", "none", "no-reply", "noreply"))
 ROLE_LOCALS = frozenset(("test", "info", "sales", "office", "team", "support", "admin", "hello", "zakaz"))

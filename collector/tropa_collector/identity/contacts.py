@@ -25,7 +25,7 @@ def best_known(graph: Graph, body: Iterable[int]) -> int:
     return graph.best(i for i in body if graph.kind(i).known)
 
 
-def merge_contacts(graph: Graph, ours: int, theirs: int, call: Call, a: int, b: int) -> int:
+def merge_contacts(graph: Graph, ours: int, theirs: int, call: Call, a: int, b: int) -> int:  # noqa: PLR0913, PLR0917 - two contacts, the event, and the pair that caused it
     """Make one contact of two and return the survivor; the other redirects to it for ever."""
     keep, lose = sorted((ours, theirs), key=lambda contact: survival(graph, contact))
     kept, moved = sorted(graph.members[keep]), sorted(graph.members.get(lose, ()))

@@ -24,7 +24,7 @@ def fold_edge(old: Edge, new: Edge) -> Edge:
     )  # fmt: skip
 
 
-def seen_together(call: Call, a: int, b: int, trust: int, rule: int = SAME_EVENT, via: int = 0) -> Edge:
+def seen_together(call: Call, a: int, b: int, trust: int, rule: int = SAME_EVENT, via: int = 0) -> Edge:  # noqa: PLR0913, PLR0917 - the parts of an edge
     """One event's account of a pair."""
     a, b = (a, b) if a < b else (b, a)
     ts, event = call.ts, call.event_id
@@ -33,7 +33,7 @@ def seen_together(call: Call, a: int, b: int, trust: int, rule: int = SAME_EVENT
     return Edge(a, b, rule, trust, call.source, ts, event, ts, event, ts, event, ts, event, via)
 
 
-def note(graph: Graph, call: Call, a: int, b: int, trust: int, rule: int = SAME_EVENT, via: int = 0) -> Edge:
+def note(graph: Graph, call: Call, a: int, b: int, trust: int, rule: int = SAME_EVENT, via: int = 0) -> Edge:  # noqa: PLR0913, PLR0917 - the parts of an edge
     """Keep the evidence and return the edge as it now is. An account that tells nothing new writes nothing."""
     new = seen_together(call, a, b, trust, rule, via)
     old = graph.edges.get((new.a, new.b))

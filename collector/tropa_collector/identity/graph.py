@@ -22,8 +22,8 @@ from tropa_collector.identity.records import (
     Edge,
     Identifier,
     Key,
+    NextIds,
     Pair,
-    Sequence_,
     Snapshot,
     TraitWrite,
 )
@@ -32,7 +32,7 @@ from tropa_collector.identity.records import (
 class Graph:
     """Working copy of a snapshot. Rows are replaced, never edited; ``changed_*`` name the ones to write."""
 
-    def __init__(self, snapshot: Snapshot, policy: Policy, sequence: Sequence_) -> None:
+    def __init__(self, snapshot: Snapshot, policy: Policy, sequence: NextIds) -> None:
         self.policy = policy
         self.kinds = policy.kinds
         self.next_identifier, self.next_contact, self.next_log = sequence
@@ -272,7 +272,7 @@ class Graph:
         self.apart.get(b, set()).discard(a)
         self.reunited.append((min(a, b), max(a, b)))
 
-    def record(
+    def record(  # noqa: PLR0913 - the columns of a log row
         self, action: Action, contact: int, *, a: int = 0, b: int = 0, reason: str = "", other: int = 0,
         event_id: str = "", actor: str = "system", detail: dict[str, object] | None = None,
     ) -> int:  # fmt: skip

@@ -13,7 +13,7 @@ from tropa_collector.identity.policy import CLAIMED, DEVICE, PASSIVE, POINT, UNI
 from tropa_collector.identity.records import NO_MERGE, NORMAL, QUARANTINED, SAME_EVENT, Call, Ident
 
 
-def link(graph: Graph, call: Call, idents: Sequence[Ident], *, proven: bool, anchor: int = 0, rule: int = SAME_EVENT) -> int:
+def link(graph: Graph, call: Call, idents: Sequence[Ident], *, proven: bool, anchor: int = 0, rule: int = SAME_EVENT) -> int:  # noqa: PLR0913 - an event against one layer
     """Link the identifiers of an event in one layer and return the anchor: the strongest one, which is never refused."""
     if not anchor:
         anchor = 0 if proven else adopt(graph, call, idents)
@@ -72,7 +72,7 @@ def stored_row(graph: Graph, call: Call, ident: Ident) -> int:
     return identifier
 
 
-def attach(graph: Graph, call: Call, anchor: int, ident: Ident, *, proven: bool, rule: int) -> None:
+def attach(graph: Graph, call: Call, anchor: int, ident: Ident, *, proven: bool, rule: int) -> None:  # noqa: PLR0913 - an event against one layer
     """An identifier that is new to this layer."""
     if graph.identifiers[anchor].state != NORMAL:
         place(graph, call, ident, proven=proven)  # a value that joins nobody must not gather newcomers either
@@ -101,7 +101,7 @@ def attach(graph: Graph, call: Call, anchor: int, ident: Ident, *, proven: bool,
     evidence.note(graph, call, anchor, identifier, ident.trust, rule)
 
 
-def meet(graph: Graph, call: Call, anchor: int, other: int, trust: int, *, proven: bool, rule: int) -> None:
+def meet(graph: Graph, call: Call, anchor: int, other: int, trust: int, *, proven: bool, rule: int) -> None:  # noqa: PLR0913 - an event against one layer
     """Two identifiers that this layer knows came together: keep the evidence, then join their groups if nothing forbids it."""
     rows = graph.identifiers
     if QUARANTINED in (rows[anchor].state, rows[other].state):
@@ -135,7 +135,7 @@ def meet(graph: Graph, call: Call, anchor: int, other: int, trust: int, *, prove
     join(graph, call, anchor, other)
 
 
-def refuses_meeting(graph: Graph, call: Call, anchor: int, other: int, by: int, *, proven: bool) -> str:
+def refuses_meeting(graph: Graph, call: Call, anchor: int, other: int, by: int, *, proven: bool) -> str:  # noqa: PLR0913 - an event against one layer
     if NO_MERGE in (graph.identifiers[anchor].state, graph.identifiers[other].state):
         return "no_merge"
     ours, theirs = graph.group(anchor, proven=proven), graph.group(other, proven=proven)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
+from tropa_collector.errors import TropaError
 from tropa_collector.identity import evidence
 from tropa_collector.identity.contacts import flag, merge_contacts
 from tropa_collector.identity.cores import count_join, merge_cores
@@ -19,20 +20,20 @@ from tropa_collector.identity.link import link
 from tropa_collector.identity.policy import CLAIMED, DEVICE, NO_MERGE_RANK, SERVER, Policy
 from tropa_collector.identity.records import (
     MANUAL,
-    NORMAL,
     NO_MERGE,
+    NORMAL,
     QUARANTINED,
     Call,
     Edge,
     Ident,
+    NextIds,
     Plan,
-    Sequence_,
     Snapshot,
 )
 from tropa_collector.identity.resolve import plan_of
 
 
-class Refusal(ValueError):
+class OperationError(TropaError):
     """An operation that cannot be done; the message says why and what would have to be done first."""
 
 
@@ -48,16 +49,16 @@ class Operator(NamedTuple):
         return Call(self.operation, self.ts, self.actor, SERVER, ())
 
 
-def merge(snapshot: Snapshot, first: int, second: int, by: Operator, *, policy: Policy, sequence: Sequence_) -> Plan:
+def merge(snapshot: Snapshot, first: int, second: int, by: Operator, *, policy: Policy, sequence: NextIds) -> Plan:  # noqa: PLR0913 - what is loaded, what is asked, and by whom
     """Join two contacts past every limit.
 
     Raises:
-        Refusal: an operator once took them apart: ``relink`` that pair first.
+        OperationError: an operator once took them apart: ``relink`` that pair first.
     """
     graph = Graph(snapshot, policy, sequence)
     ours, theirs = graph.members[first], graph.members[second]
     if apart(graph, ours, theirs):
-        raise Refusal("These contacts were taken apart by an operator; relink them first.")
+        raise OperationError("These contacts were taken apart by an operator; relink them first.")
     a, b = graph.best(ours), graph.best(theirs)
     call = by.call()
     for i in (a, b):
@@ -74,15 +75,15 @@ def merge(snapshot: Snapshot, first: int, second: int, by: Operator, *, policy: 
     return _finish(graph, by, call)
 
 
-def unmerge(
+def unmerge(  # noqa: PLR0913 - what is loaded, what is asked, and by whom
     snapshot: Snapshot, moved: Iterable[int], kept: Iterable[int], former: int, by: Operator,
-    *, policy: Policy, sequence: Sequence_,
+    *, policy: Policy, sequence: NextIds,
 ) -> Plan:  # fmt: skip
     """Undo a merge: ``moved`` and ``kept`` are in its log row's detail, ``former`` is the contact that it ended,
     whose row must be in the snapshot too.
 
     Raises:
-        Refusal: nothing of one of the sides is in the contact any more.
+        OperationError: nothing of one of the sides is in the contact any more.
     """
     graph = Graph(snapshot, policy, sequence)
     out = [i for i in moved if i in graph.identifiers]
@@ -92,13 +93,11 @@ def unmerge(
     return _take_apart(graph, contact, set(out) & members, stay, former, by)
 
 
-def split(
-    snapshot: Snapshot, contact: int, identifiers: Iterable[int], by: Operator, *, policy: Policy, sequence: Sequence_
-) -> Plan:
+def split(snapshot: Snapshot, contact: int, identifiers: Iterable[int], by: Operator, *, policy: Policy, sequence: NextIds) -> Plan:  # noqa: PLR0913 - what is loaded, what is asked, and by whom
     """Take the named identifiers out of a contact; what no evidence ties to the rest goes with them.
 
     Raises:
-        Refusal: they are all of the contact, or none of it.
+        OperationError: they are all of the contact, or none of it.
     """
     graph = Graph(snapshot, policy, sequence)
     members = graph.members.get(contact, set())
@@ -107,7 +106,7 @@ def split(
     return _take_apart(graph, contact, out, stay, 0, by)
 
 
-def relink(snapshot: Snapshot, a: int, b: int, by: Operator, *, policy: Policy, sequence: Sequence_) -> Plan:
+def relink(snapshot: Snapshot, a: int, b: int, by: Operator, *, policy: Policy, sequence: NextIds) -> Plan:  # noqa: PLR0913 - what is loaded, what is asked, and by whom
     """Take back an un-merge: the two may be linked again, and the evidence between their contacts counts again."""
     graph = Graph(snapshot, policy, sequence)
     ours = set(graph.members[graph.identifiers[a].contact])
@@ -125,26 +124,26 @@ def relink(snapshot: Snapshot, a: int, b: int, by: Operator, *, policy: Policy, 
     return _finish(graph, by, call)
 
 
-def lift(snapshot: Snapshot, identifier: int, by: Operator, *, policy: Policy, sequence: Sequence_) -> Plan:
+def lift(snapshot: Snapshot, identifier: int, by: Operator, *, policy: Policy, sequence: NextIds) -> Plan:
     """End a quarantine: the identifier may join again; what it already owns stays."""
     graph = Graph(snapshot, policy, sequence)
     row = graph.identifiers[identifier]
     if row.state != QUARANTINED:
-        raise Refusal("This identifier is not in quarantine.")
+        raise OperationError("This identifier is not in quarantine.")
     graph.replace(row._replace(state=NORMAL))
     graph.unsettle_around((identifier,))
     graph.record("lift", row.contact, a=identifier, reason=by.reason, actor=by.actor, event_id=by.operation)
     return _finish(graph, by, by.call())
 
 
-def rebuild(snapshot: Snapshot, by: Operator, *, policy: Policy, sequence: Sequence_) -> Plan:
+def rebuild(snapshot: Snapshot, by: Operator, *, policy: Policy, sequence: NextIds) -> Plan:
     """Forget the conclusions of one component of evidence and draw them again from its edges, in their order of time.
 
     ``snapshot.whole`` must be closed: no edge may lead out of it. Contacts keep their ids where they keep a member.
     """
     graph = Graph(snapshot, policy, sequence)
     if any(graph.identifiers[i].contact in graph.part_loaded for i in graph.near):
-        raise Refusal("The evidence leads to contacts that are not loaded.")
+        raise OperationError("The evidence leads to contacts that are not loaded.")
     before = {contact: set(body) for contact, body in graph.members.items()}
     everybody = sorted(graph.identifiers, key=graph.rank)
     for i in everybody:
@@ -207,9 +206,9 @@ def _name_as_before(graph: Graph, before: dict[int, set[int]]) -> None:
         graph.retire(old, graph.identifiers[min(body)].contact)
 
 
-def _take_apart(graph: Graph, contact: int, out: set[int], stay: set[int], former: int, by: Operator) -> Plan:
+def _take_apart(graph: Graph, contact: int, out: set[int], stay: set[int], former: int, by: Operator) -> Plan:  # noqa: PLR0913, PLR0917 - what is loaded, what is asked, and by whom
     if not out or not stay:
-        raise Refusal("There is nothing to take apart: one side has no identifier in this contact.")
+        raise OperationError("There is nothing to take apart: one side has no identifier in this contact.")
     side = _near_side(graph, contact, out, stay)
     rest = graph.members[contact] - side
     call = by.call()
@@ -234,7 +233,7 @@ def _take_apart(graph: Graph, contact: int, out: set[int], stay: set[int], forme
 def _near_side(graph: Graph, contact: int, out: set[int], stay: set[int]) -> set[int]:
     """The side to take out: the named identifiers and what hangs on them. What came later goes to its nearest side."""
     members = graph.members[contact]
-    side = {i: 1 for i in out} | {i: 2 for i in stay}
+    side = dict.fromkeys(out, 1) | dict.fromkeys(stay, 2)
     group = {i: {i} for i in members}
     inside = [e for p, e in graph.edges.items() if not e.revoked and members >= set(p)]
     for edge in sorted(inside, key=lambda e: (_edge_class(graph, e), e.first_ts, e.a, e.b)):

@@ -134,7 +134,7 @@ class TraitWrite(NamedTuple):
     source: str
 
 
-class Sequence_(NamedTuple):
+class NextIds(NamedTuple):
     """The next free ids: the writer assigns them."""
 
     identifier: int = 1
@@ -151,7 +151,7 @@ class Triage(NamedTuple):
     contacts_made: list[Contact]
     slow: list[int]
     contacts: set[int]
-    sequence: Sequence_
+    sequence: NextIds
 
 
 class Snapshot(NamedTuple):
@@ -176,4 +176,4 @@ class Plan(NamedTuple):
     can_link: list[Pair]  # pairs to remove from cannot_link
     traits: list[TraitWrite]
     log: list[LogRow]
-    sequence: Sequence_
+    sequence: NextIds

@@ -41,9 +41,9 @@ from tropa_collector.identity.records import (
     Ident,
     Identifier,
     Key,
+    NextIds,
     Pair,
     Plan,
-    Sequence_,
     Snapshot,
     TraitWrite,
     Triage,
@@ -65,7 +65,7 @@ def triage(
     known: Mapping[Key, Identifier],
     pairs: Mapping[Pair, Edge],
     policy: Policy,
-    sequence: Sequence_,
+    sequence: NextIds,
 ) -> Triage:
     """Answer the events that bring nothing new, make the contacts of new visitors, and name what the rest need loaded.
 
@@ -98,7 +98,7 @@ def says_nothing_alone(row: Identifier, ident: Ident, ts: int) -> bool:
     return row.trust >= ident.trust and row.first_seen <= ts and (ident.trust == CLAIMED or row.core != 0)
 
 
-def anchor_if_known(call: Call, idents: tuple[Ident, ...], get: Lookup, pairs: Mapping[Pair, Edge], policy: Policy) -> int:
+def anchor_if_known(call: Call, idents: tuple[Ident, ...], get: Lookup, pairs: Mapping[Pair, Edge], policy: Policy) -> int:  # noqa: PLR0911 - guards, one a line
     """The anchor of an event that brings nothing new: one contact, known edges, nothing earlier; else 0.
 
     Written out rather than called upon: most events of known people end here.
@@ -125,10 +125,10 @@ def anchor_if_known(call: Call, idents: tuple[Ident, ...], get: Lookup, pairs: M
     return anchor_id
 
 
-def _sort_out(
+def _sort_out(  # noqa: PLR0913, PLR0917 - the tallies of triage
     calls: Sequence[Call],
     known: Mapping[Key, Identifier],
-    sequence: Sequence_,
+    sequence: NextIds,
     anchors: list[int],
     fresh: dict[Key, list[int]],
     several: list[int],
@@ -158,7 +158,7 @@ def _sort_out(
         next_identifier += 1
         next_contact += 1
     order = sorted(loud, key=lambda index: (calls[index].ts, calls[index].event_id))
-    return Triage(calls, anchors, identifiers, made, order, contacts, Sequence_(next_identifier, next_contact, next_log))
+    return Triage(calls, anchors, identifiers, made, order, contacts, NextIds(next_identifier, next_contact, next_log))
 
 
 _EMPTY = Snapshot(frozenset(), (), (), ())
@@ -207,7 +207,7 @@ def winning_traits(calls: Sequence[Call], anchors: Sequence[int]) -> list[TraitW
 
 
 def plan_of(graph: Graph, anchors: list[int], traits: list[TraitWrite], batch: Triage | None = None) -> Plan:
-    made = batch or Triage((), [], [], [], [], set(), Sequence_())
+    made = batch or Triage((), [], [], [], [], set(), NextIds())
     return Plan(
         anchors,
         made.contacts_made + _rows(graph.contacts, graph.changed_contacts),
@@ -219,7 +219,7 @@ def plan_of(graph: Graph, anchors: list[int], traits: list[TraitWrite], batch: T
         graph.reunited,
         traits,
         graph.log,
-        Sequence_(graph.next_identifier, graph.next_contact, graph.next_log),
+        NextIds(graph.next_identifier, graph.next_contact, graph.next_log),
     )
 
 
