@@ -6,8 +6,8 @@
     tropa.host = "https://t.shop.example"
     tropa.track("user-42", "Order Completed", {"revenue": 39.95})
 
-The names below configure the default client, which the first call makes; ``Client`` makes others. Neither raises into
-the host afterwards, nor blocks it; what was accepted is delivered at exit, on SIGTERM, after a fork.
+The names below configure the default client, which the first call makes; ``Client`` has more options and makes others.
+Neither raises into the host afterwards, nor blocks it; what was accepted is delivered at exit, on SIGTERM, after a fork.
 """
 
 from tropa.client import Client, Outcome
@@ -25,7 +25,7 @@ from tropa.default import (
 )
 from tropa.delivery import DeliveryError
 from tropa.options import OnError
-from tropa.sender import DeliveryReport
+from tropa.report import DeliveryReport
 from tropa.signed_identity import identity_token
 from tropa.version import VERSION
 
@@ -41,7 +41,7 @@ gzip: bool = False
 timeout: float = 10.0
 max_retries: int | None = None
 max_queue_size: int = 100_000
-spool: str | None = None
+spool_path: str | None = None
 default_client: Client | None = None
 
 __all__ = [
@@ -69,7 +69,7 @@ __all__ = [
     "screen",
     "send",
     "shutdown",
-    "spool",
+    "spool_path",
     "sync_mode",
     "timeout",
     "track",

@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from os import PathLike
+from threading import TIMEOUT_MAX
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tropa import lifecycle
@@ -19,7 +20,8 @@ from tropa.delivery import Delivery, DeliveryError, report
 from tropa.event import encode, id_text, new_message_id, timestamp_text
 from tropa.options import OnError, Options, checked
 from tropa.queue import MemoryQueue, Queue
-from tropa.sender import DeliveryReport, Sender
+from tropa.report import DeliveryReport
+from tropa.sender import Sender
 from tropa.transport import HttpTransport, Transport
 from tropa.version import VERSION
 
@@ -233,15 +235,17 @@ class Client:
         return self._dead_letters.newest()
 
     def _seconds(self, timeout: float | None) -> float:
-        return self._options.exit_seconds if timeout is None else max(0.0, timeout)
+        if timeout is None:
+            return self._options.exit_seconds
+        return min(max(0.0, timeout), TIMEOUT_MAX)
 
     def _call(self, kind: str, own: dict[str, Any], common: Common) -> Outcome:
         try:
             message = _message(kind, own, common)
             return Outcome(self._enqueue(message), message)
         except Exception as error:  # the SDK's public methods never raise into the host
-            log.error("a %s call cannot be expressed in JSON and is dropped", kind, exc_info=error)
-            self._sender.drop("it cannot be expressed in JSON")
+            log.error("a %s call cannot be encoded and is dropped", kind, exc_info=error)
+            self._sender.drop("it cannot be encoded")
             return Outcome(False, {})
 
     def _enqueue(self, message: dict[str, Any]) -> bool:

@@ -39,7 +39,6 @@ class DeadLetters:
     def __init__(self, path: Path | None, max_bytes: int) -> None:
         self._path, self._max_bytes = path, max_bytes
         self._newest: deque[bytes] = deque(maxlen=_KEPT_IN_MEMORY)
-        self._newest_bytes = 0
 
     def add(self, events: Sequence[dict[str, Any]], *, status: int, code: str, message: str) -> None:
         at = timestamp_text(None)
@@ -47,21 +46,18 @@ class DeadLetters:
             json.dumps({"at": at, "status": status, "code": code, "message": message, "event": event}).encode() + b"\n"
             for event in events
         ]
-        for line in lines:
-            self._remember(line)
+        self._remember(lines)
         if self._path is not None:
             self._append(self._path, b"".join(lines))
 
     def newest(self) -> list[DeadLetter]:
         return [DeadLetter(**json.loads(line)) for line in tuple(self._newest)]
 
-    def _remember(self, line: bytes) -> None:
-        if len(self._newest) == _KEPT_IN_MEMORY:
-            self._newest_bytes -= len(self._newest.popleft())
-        self._newest.append(line)
-        self._newest_bytes += len(line)
-        while self._newest_bytes > _KEPT_IN_MEMORY_BYTES and len(self._newest) > 1:
-            self._newest_bytes -= len(self._newest.popleft())
+    def _remember(self, lines: list[bytes]) -> None:
+        self._newest.extend(lines)
+        too_many_bytes = sum(map(len, tuple(self._newest))) - _KEPT_IN_MEMORY_BYTES
+        while too_many_bytes > 0 and len(self._newest) > 1:
+            too_many_bytes -= len(self._newest.popleft())
 
     def _append(self, path: Path, text: bytes) -> None:
         """One write, so that processes which share the file do not mix their lines."""

@@ -11,7 +11,7 @@ from logging import getLogger
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from tropa.client import Client, Outcome
-from tropa.sender import DeliveryReport
+from tropa.report import DeliveryReport
 
 log = getLogger("tropa")
 
@@ -28,9 +28,8 @@ _SETTINGS = (
     "timeout",
     "max_retries",
     "max_queue_size",
-    "spool",
 )
-_making = threading.Lock()
+_making = threading.RLock()
 _complaints: set[str] = set()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_making.acquire, after_in_parent=_making.release, after_in_child=_making.release)
@@ -49,7 +48,8 @@ def _client() -> Client | None:
 
 def _new(package: Any) -> Client | None:
     try:
-        return Client(package.write_key, **{name: getattr(package, name) for name in _SETTINGS})
+        settings = {name: getattr(package, name) for name in _SETTINGS}
+        return Client(package.write_key, spool=package.spool_path, **settings)
     except Exception as error:  # noqa: BLE001 - logged below: the first call of a host is no place to raise
         if str(error) not in _complaints and len(_complaints) < 10:
             _complaints.add(str(error))

@@ -12,12 +12,12 @@ import threading
 import time
 from collections.abc import Callable
 from logging import getLogger
-from typing import NamedTuple
 
 from tropa import lifecycle
 from tropa.delivery import Delivery
 from tropa.options import Options
 from tropa.queue import Queue
+from tropa.report import DeliveryReport
 
 log = getLogger("tropa")
 
@@ -26,20 +26,6 @@ _SHORTEST_PAUSE_WHILE_FLUSHING = 0.5
 _LAST_ATTEMPT_BEFORE_DEADLINE = 1.0
 _SHORTEST_ATTEMPT = 1.0
 _PAUSE_AFTER_A_BUG = 5.0
-
-
-class DeliveryReport(NamedTuple):
-    """Events of this client in this process, from its first: each accepted one is sent, rejected or pending.
-
-    ``sent``: the collector confirmed. ``pending``: waiting, or on its way. ``rejected``: refused by the collector, and
-    given to ``on_error`` and, if it stored nothing of the batch, to the dead letter. ``dropped``: not accepted (queue
-    full, not expressible in JSON, larger than a batch, after ``shutdown``).
-    """
-
-    sent: int
-    pending: int
-    rejected: int
-    dropped: int
 
 
 class Sender:
@@ -56,13 +42,15 @@ class Sender:
 
     def _begin(self) -> None:
         """The state of one process: made at construction, and again in a forked child."""
-        self._changed = threading.Condition(threading.Lock())  # guards the queue and everything below
+        # Guards the queue and everything below. Re-entrant: the host's finalizers and signal handlers may track, too, and
+        # they run wherever this thread happens to be.
+        self._changed = threading.Condition(threading.RLock())
         self._working = threading.Lock()  # one thread at a time takes and delivers
         self._adopting = threading.Lock()
         self._queue, self._delivery = self._new_queue(), self._new_delivery()
         self._thread: threading.Thread | None = None
         self._accepted = self._adopted = self._loaded = self._settled = self._dropped = 0
-        self._oldest_at = self._last_attempt_at = self._not_before = 0.0
+        self._oldest_at = self._last_attempt_at = self._not_before = self._next_scan_at = 0.0
         self._flushing: list[float] = []  # deadlines of those who wait
 
     @property
@@ -128,9 +116,9 @@ class Sender:
         """Nobody can call any more: deliver what waits, then end the thread."""
         with self._changed:
             self._released = True
-            thread = self._thread
             self._changed.notify_all()
-        if thread is None:
+            close = self._thread is None and self._over()  # else the thread does, or the end of the process
+        if close:
             self._close()
 
     def report(self) -> DeliveryReport:
@@ -149,8 +137,10 @@ class Sender:
             log.warning("the process ends before %d events could be delivered; they %s", pending, fate)
 
     def busy(self) -> bool:
-        """Is a thread inside a locked section? A signal handler asks: what it interrupted would never leave it."""
-        for lock in (self._changed,) if self._thread else (self._changed, self._working):
+        """Is somebody in the middle of what a flush must wait for? A signal handler asks: it may have interrupted them."""
+        if self._thread is not None and not self._thread.is_alive():
+            return True  # being started
+        for lock in (self._adopting,) if self._thread else (self._adopting, self._working):
             if not lock.acquire(blocking=False):
                 return True
             lock.release()
@@ -191,8 +181,11 @@ class Sender:
         if not self._waiting():
             return None
         if self._flushing or self._released or self._queue.full_batch:
-            return 0.0
+            return max(0.0, self._not_before - now)
         return max(0.0, self._oldest_at + self._options.batch_age_seconds - now)
+
+    def _idle_seconds(self) -> float | None:
+        return None if self._options.spool is None else self._options.orphan_scan_seconds
 
     def _attempt_at(self) -> float:
         """When the pause before a retry ends: sooner while somebody waits for a flush, and once before they give up."""
@@ -243,7 +236,7 @@ class Sender:
                 pause = self._seconds_until_due()
                 if pause == 0.0:
                     return True
-                told = self._changed.wait(self._options.orphan_scan_seconds if pause is None else pause)
+                told = self._changed.wait(self._idle_seconds() if pause is None else pause)
             if pause is None and not told:
                 self._adopt_orphans(self._options.request_seconds)
 
@@ -267,6 +260,9 @@ class Sender:
         try:
             if not self._delivery.done or self._load():
                 self._attempt(timeout)
+        except Exception:  # the sender loop: a bug here must not end delivery for the life of the host
+            log.exception("the sender failed; it will try again")
+            self._not_before = time.monotonic() + _PAUSE_AFTER_A_BUG
         finally:
             self._working.release()
 
@@ -280,11 +276,7 @@ class Sender:
         return bool(events)
 
     def _attempt(self, timeout: float) -> None:
-        try:
-            pause = self._delivery.attempt(timeout)
-        except Exception:  # the sender loop: a bug here must not end delivery for the life of the host
-            log.exception("the sender failed; it will try again")
-            pause = _PAUSE_AFTER_A_BUG
+        pause = self._delivery.attempt(timeout)
         with self._changed:
             self._last_attempt_at = time.monotonic()
             self._not_before = self._last_attempt_at + pause if pause else 0.0
@@ -298,9 +290,11 @@ class Sender:
         if not self._adopting.acquire(timeout=timeout):
             return
         try:
-            orphans = self._queue.find_orphans()
-            with self._changed:
-                self._adopted += self._queue.adopt(orphans)
+            if time.monotonic() >= self._next_scan_at:
+                self._next_scan_at = time.monotonic() + self._options.orphan_scan_seconds
+                orphans = self._queue.find_orphans()
+                with self._changed:
+                    self._adopted += self._queue.adopt(orphans)
         except OSError as error:
             log.warning("the spool cannot be searched for earlier events: %s", error)
         finally:

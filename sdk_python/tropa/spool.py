@@ -12,6 +12,7 @@ import hashlib
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from logging import getLogger
 from pathlib import Path
 from secrets import token_hex
@@ -80,16 +81,18 @@ class SpoolFile:
 
     def append(self, line: bytes) -> bool:
         """False: the disk did not take all of it, and the file is as it was."""
+        at, self.end = self.end, self.end + len(line)  # first, so that a signal handler's event has its own place
         try:
-            complete = os.pwrite(self._descriptor, line, self.end) == len(line)
+            complete = os.pwrite(self._descriptor, line, at) == len(line)
         except OSError as error:
             log.warning("the spool cannot be written: %s", error)
             complete = False
         if complete:
-            self.end += len(line)
             self.waiting_events += 1
         else:
-            os.ftruncate(self._descriptor, self.end)
+            self.end = at
+            with suppress(OSError):  # what is left of the line lies past the end, and the next one is written over it
+                os.ftruncate(self._descriptor, at)
         return complete
 
     def take(self, max_events: int, max_bytes: int) -> list[bytes]:
@@ -174,10 +177,13 @@ class Spool:
         file, self._taken_from = self._taken_from, None
         if file is None:
             return
-        file.settle()
-        if file.delivered and file is not self._current:
-            self._files.remove(file)
-            file.remove()
+        try:
+            file.settle()
+            if file.delivered and file is not self._current:
+                self._files.remove(file)
+                file.remove()
+        except OSError as error:
+            log.warning("a delivery cannot be noted in the spool, and may be repeated: %s", error)
 
     def find_orphans(self) -> list[Orphan]:
         return [file for file in self._adoptable() if self._worth_keeping(file)]
@@ -210,6 +216,7 @@ class Spool:
             self._files.remove(last)
             last.remove()
         try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # somebody may have tidied up
             if sum(path.stat().st_size for path in self._folder.glob("*.events")) >= self._max_bytes:
                 return None
             self._current = SpoolFile.create(self._folder, self._prefix)

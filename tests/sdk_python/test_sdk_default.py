@@ -54,7 +54,7 @@ def test_what_is_public() -> None:
     assert tropa.__all__ == [
         *["Client", "DeadLetter", "DeliveryError", "DeliveryReport", "OnError", "Outcome", "__version__", "alias"],
         *["debug", "default_client", "flush", "group", "gzip", "host", "identify", "identity_token", "join"],
-        *["max_queue_size", "max_retries", "on_error", "page", "screen", "send", "shutdown", "spool", "sync_mode"],
+        *["max_queue_size", "max_retries", "on_error", "page", "screen", "send", "shutdown", "spool_path", "sync_mode"],
         *["timeout", "track", "write_key"],
     ]
     assert all(hasattr(tropa, name) for name in tropa.__all__)

@@ -185,6 +185,15 @@ def test_sync_mode_keeps_what_it_cannot_send_and_stops_asking_for_a_while(collec
     assert collector.names() == {"first": 1, "second": 1}
 
 
+def test_a_sync_client_that_nobody_holds_delivers_at_the_end_of_the_process(
+    collector: Any, run_host: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    collector.faults({"status": 503, "headers": {"Retry-After": "1"}})
+    program = "url = client._options.host\ntropa.Client('k', url, sync_mode=True, timeout=0.3).track('u', 'E')"
+    run_host(program)
+    assert collector.names() == {"E": 1}
+
+
 def test_uwsgi_without_threads_falls_back_to_sending_by_itself(
     collector: Any, new_client: NewClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -216,6 +225,14 @@ def test_a_bug_in_the_sender_does_not_end_delivery(caplog: pytest.LogCaptureFixt
     assert client.flush(5).sent == 1
     assert "the sender failed" in caplog.text
     client.shutdown(1)
+
+
+def test_a_hosts_finalizer_or_signal_handler_may_track_in_the_middle_of_a_call(collector: Any, new_client: NewClient) -> None:
+    """Both run wherever the thread happens to be, locks held."""
+    client = new_client()
+    with client._sender._changed:
+        assert client.track("u", "E")
+    assert client.flush(float("inf")).sent == 1
 
 
 def test_on_error_may_track_and_flush(collector: Any, new_client: NewClient) -> None:

@@ -128,6 +128,30 @@ def test_a_disk_error_drops_counts_and_does_not_raise(
     assert client.track("u", "fine again")
 
 
+def test_a_folder_that_was_tidied_away_is_made_again(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool", options(spool_file_bytes=100))
+    spool.put(b"x" * 100)
+    kept(tmp_path / "spool")[0].unlink()
+    (tmp_path / "spool").rmdir()
+    assert spool.put(b"y")
+    assert take_all(spool) == [b"x" * 100, b"y"]
+
+
+def test_a_delivery_that_cannot_be_noted_is_survived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool = Spool(tmp_path, options(batch_events=1))
+    spool.put(b"a")
+    spool.put(b"b")
+
+    def broken(*_: Any) -> int:
+        raise OSError(5, "Input/output error")
+
+    assert spool.take() == [b"a"]
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", broken)
+        spool.settle()
+    assert take_all(spool) == [b"b"]
+
+
 def test_delivered_between_open_and_lock(tmp_path: Path) -> None:
     spool = Spool(tmp_path, options())
     spool.put(b"x")

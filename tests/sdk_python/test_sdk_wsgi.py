@@ -73,6 +73,15 @@ def test_the_parts_of_a_streamed_body_and_its_close_belong_to_the_request() -> N
     assert current_visit.get() is None
 
 
+def test_a_body_that_is_made_already_is_left_to_the_server() -> None:
+    class FileWrapper:
+        pass
+
+    for made in ([b"a"], (b"a",), FileWrapper()):
+        body = TropaMiddleware(lambda *_, made=made: made)({**environ(), "wsgi.file_wrapper": FileWrapper}, lambda *_: None)
+        assert body is made
+
+
 def test_forwarded_addresses_are_believed_from_trusted_proxies_only() -> None:
     client = CapturingClient()
 

@@ -2,7 +2,7 @@
 
 INSTALLED_APPS = [..., "tropa.integrations.django.TropaConfig"]
 MIDDLEWARE = ["tropa.integrations.django.tropa_middleware", ...]
-TROPA = {"WRITE_KEY": "sk_…", "HOST": "https://t.shop.example", "SPOOL": "/var/spool/tropa"}
+TROPA = {"WRITE_KEY": "sk_…", "HOST": "https://t.shop.example", "SPOOL_PATH": "/var/spool/tropa"}
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tropa.integrations.request import networks
 from tropa.integrations.wsgi import visit_of
 
 _FOR_THE_CLIENT = frozenset(
-    {"WRITE_KEY", "HOST", "SPOOL", "ON_ERROR", "DEBUG", "SEND", "SYNC_MODE", "GZIP", "TIMEOUT", "MAX_RETRIES"}
+    {"WRITE_KEY", "HOST", "SPOOL_PATH", "ON_ERROR", "DEBUG", "SEND", "SYNC_MODE", "GZIP", "TIMEOUT", "MAX_RETRIES"}
 )
 _FOR_THE_MIDDLEWARE = frozenset({"COOKIE_NAME", "TRUSTED_PROXIES"})
 

@@ -36,7 +36,14 @@ class TropaMiddleware:
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         context = copy_context()
         context.run(current_visit.set, visit_of(environ, self._cookie_name, self._trusted))
-        return _Body(context.run(self._app, environ, start_response), context)
+        body = context.run(self._app, environ, start_response)
+        # What is made already needs no context, and servers look at it: for its length, or to send a file.
+        return body if isinstance(body, (list, tuple)) or _is_file(body, environ) else _Body(body, context)
+
+
+def _is_file(body: object, environ: Environ) -> bool:
+    wrapper = environ.get("wsgi.file_wrapper")
+    return isinstance(wrapper, type) and isinstance(body, wrapper)
 
 
 class _Body:
