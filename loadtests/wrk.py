@@ -31,7 +31,7 @@ function setup(thread) thread:set("number", threads); threads = threads + 1 end
 local function pieces(line)
   local list, from = {}, 1
   while true do
-    local a, b, token = line:find("@(%-?[%w]+)@", from)
+    local a, b, token = line:find("@(%w+)@", from)
     if not a then list[#list + 1] = line:sub(from); return list end
     list[#list + 1] = line:sub(from, a - 1)
     list[#list + 1] = token
@@ -48,7 +48,7 @@ function request()
   local now = os.time()
   if now ~= second then
     second = now
-    for offset = -9, 9 do times["T" .. offset] = os.date("!%Y-%m-%dT%H:%M:%S", now + offset) end
+    for offset = 0, 18 do times["T" .. offset] = os.date("!%Y-%m-%dT%H:%M:%S", now + offset - 9) end
   end
   local list = bodies[count % #bodies + 1]
   times.I = string.format("%s%08x", salt, count)
@@ -95,7 +95,7 @@ def events(seed: int, *, concurrent: int = 400) -> Iterator[dict[str, Any]]:
 
 
 def _offset(dice: random.Random) -> int:
-    return max(-9, min(9, round(dice.gauss(0, 2))))
+    return 9 + max(-9, min(9, round(dice.gauss(0, 2))))
 
 
 def write_bodies(directory: Path) -> dict[str, Path]:
@@ -119,14 +119,14 @@ def drive(url: str, key: str, bodies: Path, *, shape: str, seconds: float, seed:
     output = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 30, check=True).stdout
     return Run(
         requests_per_second=float(_found(r"Requests/sec:\s+([\d.]+)", output)),
-        p50=_milliseconds(_found(r"50%\s+(\S+)", output)),
-        p99=_milliseconds(_found(r"99%\s+(\S+)", output)),
+        p50=_milliseconds(_found(r"^\s+50%\s+(\S+)", output)),
+        p99=_milliseconds(_found(r"^\s+99%\s+(\S+)", output)),
         failed=int(_found(r"Non-2xx or 3xx responses: (\d+)", output, "0")),
     )
 
 
 def _found(pattern: str, text: str, otherwise: str | None = None) -> str:
-    match = re.search(pattern, text)
+    match = re.search(pattern, text, re.MULTILINE)
     if match is None and otherwise is None:
         raise RuntimeError(f"wrk printed no {pattern}:\n{text}")
     return match.group(1) if match else str(otherwise)

@@ -152,6 +152,7 @@ class Collector:
         self._admin = _listener(admin_app(parts), settings, settings.admin_host, settings.admin_port, self.counters)
         gc.collect()
         gc.freeze()  # what lives for ever need not be looked at again
+        gc.set_threshold(50_000, 20, 100)  # an event makes a dozen dicts and no cycle
         await self._admin.start()
         await self._public.start()
 

@@ -5,11 +5,11 @@ TropaError
 ├── StoreError                          the operator's: data directory locked, schema too new, file corrupted
 └── RequestError                        the sender's or the moment's: mapped to an HTTP answer in receive/replies.py
     ├── MalformedBody          400      not JSON, not the compression it claims to be
-    ├── AllRejected            400      every event of the request was bad
     ├── UnknownKey             401      no write key, or one that no source has
     ├── Forbidden              403      an origin outside the source's allowed_origins
     ├── NotFound               404
     ├── MethodNotAllowed       405
+    ├── Conflict               409      an operator's request that the data does not allow
     ├── RequestTimeout         408      the body did not arrive in time
     ├── PayloadTooLarge        413      past max_body_bytes or max_batch_bytes
     ├── RateLimited            429      + Retry-After
@@ -51,10 +51,6 @@ class MalformedBody(RequestError):
     code = "malformed_body"
 
 
-class AllRejected(RequestError):
-    code = "all_events_rejected"
-
-
 class UnknownKey(RequestError):
     status = 401
     code = "unknown_write_key"
@@ -73,6 +69,11 @@ class NotFound(RequestError):
 class MethodNotAllowed(RequestError):
     status = 405
     code = "method_not_allowed"
+
+
+class Conflict(RequestError):
+    status = 409
+    code = "conflict"
 
 
 class RequestTimeout(RequestError):

@@ -8,10 +8,11 @@ from typing import Any
 
 import orjson
 
-from tropa_collector.errors import Unavailable
+from tropa_collector.errors import Conflict, Unavailable
 from tropa_collector.events.timestamps import to_iso
 from tropa_collector.store.protocol import (
     EventQuery,
+    Operation,
     Outcome,
     Page,
     Quarantined,
@@ -46,6 +47,9 @@ class MemoryStore:
 
     def gauges(self) -> dict[str, float]:
         return {"queue_events": 0}
+
+    async def operate(self, operation: Operation) -> Any:
+        raise Conflict(f"The in-memory store has no operation {operation.name!r}: it keeps no contacts.")
 
     async def commit(self, submission: Submission) -> Sequence[int]:
         if self.fail_with is not None:

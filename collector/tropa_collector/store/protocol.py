@@ -67,12 +67,20 @@ class Quarantined(NamedTuple):
     receipt: str  # JSON of receive.receipt.Receipt without the event itself
 
 
+class Operation(NamedTuple):
+    """What an operator asks of the store, in a transaction of its own; names and arguments are those of ``operations.py``."""
+
+    name: str
+    arguments: dict[str, Any]
+
+
 class Submission(NamedTuple):
     """One request's events: they are committed together or not at all. ``released`` leave quarantine in that commit."""
 
     records: Sequence[Record] = ()
     quarantined: Sequence[Quarantined] = ()
     released: Sequence[int] = ()
+    operation: Operation | None = None
 
     @property
     def events(self) -> int:
@@ -124,6 +132,15 @@ class EventLog(Protocol):
 
     def gauges(self) -> dict[str, float]:
         """Figures for ``/metrics``."""
+        ...
+
+    async def operate(self, operation: Operation) -> Any:
+        """Let the writer do what an operator asks, and return its result: plain JSON-like values, on disk.
+
+        Raises:
+            Conflict: the operation cannot be done, and why. Nothing was changed.
+            Unavailable: as for ``commit``.
+        """
         ...
 
     async def commit(self, submission: Submission) -> Sequence[int]:

@@ -17,9 +17,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from tropa_collector.errors import StoreError, Unavailable
+from tropa_collector.errors import Conflict, StoreError, Unavailable
 from tropa_collector.settings import Settings
-from tropa_collector.store.protocol import StoreState, Submission
+from tropa_collector.store.protocol import Operation, StoreState, Submission
 from tropa_collector.store.sqlite.frames import Frames, encode
 from tropa_collector.store.sqlite.writer import WriterOptions
 
@@ -93,6 +93,13 @@ class SqliteLog:
             "writer_restarts": self.restarts,
         }
 
+    async def operate(self, operation: Operation) -> Any:
+        answer: Any = await self.commit(Submission(operation=operation))
+        outcome, result = answer
+        if outcome == "refused":
+            raise Conflict(result)
+        return result
+
     async def commit(self, submission: Submission) -> Sequence[int]:
         if (refused := self.refusal()) is not None:
             raise refused
@@ -125,6 +132,7 @@ class SqliteLog:
                         [*map(tuple, submission.records)],
                         [*map(tuple, submission.quarantined)],
                         list(submission.released),
+                        submission.operation and tuple(submission.operation),
                     )
                 )
                 size += bytes_

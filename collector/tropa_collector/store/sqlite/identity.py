@@ -23,9 +23,9 @@ from tropa_collector.identity.records import (
     Ident,
     Identifier,
     Key,
+    NextIds,
     Pair,
     Plan,
-    Sequence_,
     Snapshot,
     TraitWrite,
 )
@@ -73,10 +73,10 @@ class Resolution:
         self._rows: Recent[Identifier] = Recent()
         self._edges: Recent[Edge] = Recent()
         self._days: dict[int, int] = {}
-        self._sequence = self._next_ids()
+        self._next_ids = self._free_ids()
 
-    def _next_ids(self) -> Sequence_:
-        return Sequence_(
+    def _free_ids(self) -> NextIds:
+        return NextIds(
             *(
                 self._scalar(f"SELECT coalesce(max(id), 0) + 1 FROM {table}")
                 for table in ("identifiers", "contacts", "identity_log")
@@ -93,7 +93,7 @@ class Resolution:
         calls = [_call(record) for record in records]
         known = self._lookup({key for call in calls for key in call.lookups()})
         pairs = self._pairs(calls, known)
-        first = triage(calls, known, pairs, self._policy, self._sequence)
+        first = triage(calls, known, pairs, self._policy, self._next_ids)
         snapshot = self.load(first.contacts) if first.slow else _EMPTY
         return resolve(first, snapshot, policy=self._policy)
 
@@ -249,15 +249,16 @@ class Resolution:
 
     def committed(self, plan: Plan) -> None:
         """The plan is on disk: what was read of it before is out of date."""
-        self._sequence = plan.sequence
+        self._next_ids = plan.sequence
         for row in plan.identifiers:
             self._rows.put((row.kind, row.value), row)
         for edge in plan.edges:
             self._edges.put((edge.a, edge.b), edge)
 
-    def forget(self) -> None:
-        """A transaction was rolled back: what was noted in passing may not be on disk."""
-        self._days = {}
+    def forget_rows(self) -> None:
+        """After a rollback, or a change by an operator: what was read before may not be what is on disk."""
+        self._rows, self._edges, self._days = Recent(), Recent(), {}
+        self._next_ids = self._free_ids()
 
 
 _EMPTY = Snapshot(frozenset(), (), (), ())

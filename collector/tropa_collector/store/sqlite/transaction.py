@@ -16,20 +16,13 @@ from typing import Any, Final
 
 from tropa_collector.identity.policy import Policy
 from tropa_collector.identity.records import Plan
-from tropa_collector.store.protocol import Outcome, Quarantined, Record, Submission
+from tropa_collector.store.protocol import Operation, Outcome, Quarantined, Record, Submission
 from tropa_collector.store.sqlite.identity import Resolution
+from tropa_collector.store.sqlite.operations import OPERATIONS, Refused, Workplace
 from tropa_collector.store.sqlite.trailing import AHEAD_US, Entry, Trailing, hash64
 
 NAMES_A_MINUTE = 400  # roll-up rows of one minute; further names are counted as "(other)"
 _CHUNKS = (256, 64, 16, 4, 1)  # rows of one statement: few texts, all of them in the statement cache
-_POISON = (
-    sqlite3.DataError,
-    sqlite3.ProgrammingError,
-    sqlite3.IntegrityError,
-    sqlite3.InterfaceError,
-    OverflowError,
-    UnicodeError,
-)
 
 _COLUMNS = 1 + len(Record._fields)  # id and identifier before a record's own, its identity not among them
 _INSERT = {rows: "INSERT INTO events VALUES " + ",".join(["(" + ",".join("?" * _COLUMNS) + ")"] * rows) for rows in _CHUNKS}
@@ -71,8 +64,30 @@ class Transaction:
         """
         try:
             return self._commit(submissions)
-        except _POISON as error:
+        except sqlite3.OperationalError:
+            raise  # the disk's fault, not a row's
+        except Exception as error:  # noqa: BLE001 - the writer's boundary: a row that breaks anything is found and set aside
             return self._isolate(submissions, error)
+
+    def operate(self, operation: Operation) -> tuple[str, Any]:
+        """An operator's request in a transaction of its own: ``("done", result)`` or ``("refused", why)``."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            result = OPERATIONS[operation.name](Workplace(self._connection, self.resolution), **operation.arguments)
+            self._connection.execute("COMMIT")
+        except Refused as refused:
+            self._rollback()
+            return "refused", str(refused)
+        except BaseException:
+            self._rollback()
+            raise
+        self.resolution.forget_rows()
+        return "done", result
+
+    def _rollback(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+        self.resolution.forget_rows()
 
     def _commit(self, submissions: Sequence[Submission]) -> list[bytes]:
         work = _Work()
@@ -88,9 +103,7 @@ class Transaction:
             self.trailing.write_slice(len(work.entries))
             connection.execute("COMMIT")
         except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            self.resolution.forget()
+            self._rollback()
             raise
         self._last_id += len(work.entries)
         self.resolution.committed(plan)

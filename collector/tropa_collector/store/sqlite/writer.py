@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from tropa_collector.errors import StoreError
-from tropa_collector.store.protocol import Submission
+from tropa_collector.store.protocol import Operation, Submission
 from tropa_collector.store.sqlite.frames import Frames, encode
 from tropa_collector.store.sqlite.migrate import migrate
 from tropa_collector.store.sqlite.retention import Retention
@@ -105,7 +105,7 @@ class Writer:
     def _commit(self, numbered: list[tuple[int, Submission]]) -> None:
         submissions = [submission for _, submission in numbered]
         try:
-            outcomes = self._transaction.commit(submissions)
+            outcomes = self._outcomes(submissions)
         except sqlite3.Error as error:
             code, message = _fault(error)
             self._send(("nack", [number for number, _ in numbered], code, message))
@@ -119,6 +119,12 @@ class Writer:
         if self._since_checkpoint >= CHECKPOINT_BYTES:
             self.checkpoint()
             self._retention.step()
+
+    def _outcomes(self, submissions: list[Submission]) -> list[Any]:
+        """Of events what became of each, all in one commit; of operations their results, each in a commit of its own."""
+        events = [submission for submission in submissions if submission.operation is None]
+        flags = iter(self._transaction.commit(events) if events else ())
+        return [next(flags) if one.operation is None else self._transaction.operate(one.operation) for one in submissions]
 
     def _idle(self) -> None:
         try:
@@ -152,8 +158,8 @@ class Writer:
 
 
 def _submissions(message: tuple[Any, ...]) -> Iterator[tuple[int, Submission]]:
-    for number, records, quarantined, released in message:
-        yield number, Submission(records, quarantined, released)
+    for number, records, quarantined, released, operation in message:
+        yield number, Submission(records, quarantined, released, operation and Operation(*operation))
 
 
 def _fault(error: sqlite3.Error) -> tuple[str, str]:
@@ -197,6 +203,7 @@ def serve(directory: Path, channel: socket.socket, options: WriterOptions) -> No
         channel.sendall(encode(("failed", str(error))))
         raise SystemExit(1) from error
     gc.freeze()
+    gc.set_threshold(100_000, 50, 100)  # rows make no cycles; looking for them costs more than all else
     channel.sendall(encode(("hello", schema, sqlite3.sqlite_version)))
     writer.run()
     connection.close()

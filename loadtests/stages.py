@@ -1,0 +1,151 @@
+"""Where an event's time goes, stage by stage, in one process: bytes → values → record → frame → rows → commit.
+
+    python -m loadtests.stages [--events 20000] [--batch 100] [--group 800]
+
+The least of several rounds, in microseconds an event, and as a ratio to ``orjson.loads`` of the same bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import marshal
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from loadtests.bodies import stream
+from tropa_collector.enrich.device import Devices
+from tropa_collector.enrich.place import Places
+from tropa_collector.events.model import ADAPTERS
+from tropa_collector.events.normalise import Limits, checked, parse
+from tropa_collector.events.validate import Envelope, check
+from tropa_collector.metrics import Counters
+from tropa_collector.pipeline import Pipeline
+from tropa_collector.receive.keys import Source
+from tropa_collector.receive.receipt import Receipt
+from tropa_collector.settings import Settings
+from tropa_collector.store.memory import MemoryStore
+from tropa_collector.store.protocol import Record, Submission
+from tropa_collector.store.sqlite.migrate import migrate
+from tropa_collector.store.sqlite.transaction import Transaction
+from tropa_collector.store.sqlite.writer import connect
+
+ROUNDS = 40
+
+
+class Stages:
+    """One collector's stages over batches, without a network."""
+
+    def __init__(self, batch: int) -> None:
+        settings = Settings()
+        self.limits = Limits.of(settings)
+        self.pipeline = Pipeline(settings, MemoryStore(), Counters(), Devices(20_000), Places((), 20_000))
+        self.source = Source("web", "browser", "wk_of_the_stages")
+        self._events = stream(7, concurrent=400)
+        self._batch = batch
+
+    def body(self) -> bytes:
+        items = [next(self._events) for _ in range(self._batch)]
+        return orjson.dumps({"batch": items, "sentAt": items[0]["sentAt"]})
+
+    def envelope(self, body: bytes) -> Envelope:
+        parsed: Any = parse(body, limits=self.limits)
+        return Envelope(parsed["batch"], parsed["sentAt"])
+
+    def prepare(self, envelope: Envelope) -> Submission:
+        receipt = Receipt(source=self.source, received_at=time.time_ns() // 1_000, address="203.0.113.7", user_agent="stages")
+        return self.pipeline.prepare(envelope, receipt, lambda: None).submission
+
+    def check(self, envelope: Envelope) -> None:
+        for item in envelope.items:
+            check(item, envelope, source="web", limits=self.limits, max_event_bytes=32_768)
+
+
+def least(rounds: int, make: Callable[[], Any], run: Callable[[Any], object], per: int) -> float:
+    """Microseconds an event: the least of some rounds, each on fresh input."""
+    best = 1e9
+    for _ in range(rounds):
+        given = make()
+        started = time.perf_counter()
+        run(given)
+        best = min(best, time.perf_counter() - started)
+    return best / per * 1e6
+
+
+def of_the_collector(stages: Stages, batch: int) -> dict[str, float]:
+    """What the event loop's process does."""
+    body, limits = stages.body, stages.limits
+
+    def envelope() -> Envelope:
+        return stages.envelope(body())
+
+    def frame(submission: Submission) -> bytes:
+        return marshal.dumps([tuple(record) for record in submission.records])
+
+    def checked_all(given: Envelope) -> None:
+        for item in given.items:
+            checked(item, limits)
+
+    def judged(given: Envelope) -> None:
+        for item in given.items:
+            ADAPTERS[item["type"]].validate_python(item)
+
+    figures = {
+        "orjson.loads": least(ROUNDS, body, orjson.loads, batch),
+        "parse": least(ROUNDS, body, stages.envelope, batch),
+        "bounded walk, JSON to store": least(ROUNDS, envelope, checked_all, batch),
+        "validate (with the walk)": least(ROUNDS, envelope, stages.check, batch),
+        "(pydantic alone, for comparison)": least(ROUNDS, envelope, judged, batch),
+        "validate, extract, enrich": least(ROUNDS, envelope, stages.prepare, batch),
+        "frame to the writer": least(ROUNDS, lambda: stages.prepare(envelope()), frame, batch),
+    }
+    return figures
+
+
+def of_the_writer(stages: Stages, events: int, group: int, batch: int, directory: Path) -> float:
+    """What the writer's process does: everything up to the synced commit, checkpoints apart."""
+    connection = connect(directory / "stages.sqlite3", synchronous="FULL")
+    migrate(connection)
+    transaction = Transaction(connection)
+    groups = []
+    for _ in range(events // group):
+        submissions = [stages.prepare(stages.envelope(stages.body())) for _ in range(group // batch)]
+        groups.append([Submission([Record(*_through_marshal(record)) for record in one.records]) for one in submissions])
+    spent = 0.0
+    for submissions in groups:
+        started = time.perf_counter()
+        transaction.commit(submissions)
+        spent += time.perf_counter() - started
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+    return spent / (len(groups) * group) * 1e6
+
+
+def _through_marshal(record: Record) -> Any:
+    return marshal.loads(marshal.dumps(tuple(record)))  # noqa: S302 - our own bytes
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=20_000)
+    parser.add_argument("--batch", type=int, default=100)
+    parser.add_argument("--group", type=int, default=800)
+    options = parser.parse_args()
+    stages = Stages(options.batch)
+    for _ in range(30_000 // options.batch):  # a site's pages and devices have been seen before
+        stages.prepare(stages.envelope(stages.body()))
+    figures = of_the_collector(stages, options.batch)
+    with tempfile.TemporaryDirectory(prefix="tropa-stages-") as directory:
+        figures["writer: resolve, rows, synced commit"] = of_the_writer(
+            stages, options.events, options.group, options.batch, Path(directory)
+        )
+    base = figures["orjson.loads"]
+    for name, figure in figures.items():
+        print(f"{name:40} {figure:7.2f} µs  {figure / base:6.2f} × loads")
+
+
+if __name__ == "__main__":
+    main()
