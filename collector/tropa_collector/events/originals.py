@@ -6,6 +6,7 @@ import json
 import re
 
 _SPACE = re.compile(r"[ \t\r\n]*")
+_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"|[][{},:]', re.DOTALL)
 _decoder = json.JSONDecoder()
 
 
@@ -14,9 +15,10 @@ def originals(body: bytes) -> list[bytes] | None:
     text = body.decode("utf-8-sig", "surrogateescape")
     try:
         start = _list_start(text)
-        return None if start is None else [item.encode("utf-8", "surrogateescape") for item in _items(text, start)]
-    except (ValueError, IndexError, RecursionError):
-        return None
+        items = None if start is None else _items(text, start)
+    except (ValueError, IndexError, RecursionError):  # a decoder's own limits: thousands of levels or digits
+        items = _items_by_token(text)
+    return None if items is None else [item.encode("utf-8", "surrogateescape") for item in items]
 
 
 def _skip(text: str, at: int) -> int:
@@ -49,3 +51,25 @@ def _items(text: str, at: int) -> list[str]:
         if text[at] == ",":
             at = _skip(text, at + 1)
     return found
+
+
+def _items_by_token(text: str) -> list[str] | None:
+    """The same for a body of any depth, some times slower."""
+    found: list[str] | None = None
+    depth, string, key, start = 0, "", "", -1
+    for token in _TOKEN.finditer(text):
+        mark = token[0]
+        if mark in "[{":
+            depth += 1
+            if depth == 2 and mark == "[" and key == '"batch"':
+                found, start = [], token.end()
+        elif mark in "]}":
+            depth -= 1
+        elif mark == ":" and depth == 1:
+            key = string
+        elif mark[0] == '"':
+            string = mark
+        if found is not None and start >= 0 and ((mark == "," and depth == 2) or depth == 1):
+            found.append(text[start : token.start()].strip())
+            start = token.end() if depth == 2 else -1
+    return [] if found == [""] else found

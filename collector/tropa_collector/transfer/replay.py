@@ -19,6 +19,7 @@ from tropa_collector.receive.receipt import Receipt
 from tropa_collector.store.protocol import EventReader
 
 PAGE_ROWS = 200
+_LIMITS = Limits(max_depth=200)  # the most that settings allow: what is cut to be read at all stays too deep under any
 
 
 async def replay(
@@ -55,7 +56,7 @@ async def _replay_row(pipeline: Pipeline, ring: KeyRing, row: dict[str, Any]) ->
     )
     original = row["original"].encode("utf-8", "surrogatepass")
     try:
-        item = parse(original, limits=Limits())
+        item = parse(original, limits=_LIMITS)
     except MalformedBody:
         return "skipped"
     if isinstance(item, dict):
