@@ -1,5 +1,5 @@
 // src/settings.ts
-var settings = { name: "tropa", linker: [] };
+var settings = { name: "tropa", linker: [], consent: "granted" };
 var keyOf = (suffix) => `${settings.name}_${suffix}`;
 
 // src/storage.ts
@@ -19,17 +19,14 @@ var eachStored = (visit) => quietly(
 );
 var readCookie = (name) => quietly(() => `; ${document.cookie}`.split(`; ${name}=`)[1].split(";")[0]) || "";
 var writeCookie = (name, value) => quietly(() => {
-  document.cookie = `${name}=${value};path=/;max-age=${value ? 3456e4 : 0};samesite=lax` + (settings.domain ? `;domain=${settings.domain}` : "") + (location.protocol > "http:" ? ";secure" : "");
+  document.cookie = `${name}=${value};path=/;max-age=${value ? 3456e4 : 0};samesite=lax;domain=${settings.domain || ""}` + (location.protocol > "http:" ? ";secure" : "");
 });
 
 // src/consent.ts
 var gpc = () => navigator.globalPrivacyControl;
 var granted = () => settings.consent === "granted";
 var waiting = () => !settings.writeKey || settings.consent === "pending" || document.prerendering;
-var recall = () => {
-  settings.consent = read("consent") || settings.consent || "granted";
-};
-var remember = () => write("consent", /ed$/.test(settings.consent) && settings.consent);
+var recalled = () => read("consent") || settings.consent;
 
 // src/context.ts
 var slow = {};
@@ -39,10 +36,8 @@ var pageFacts = (address, title, referrer) => {
 };
 var askSlowFacts = () => (self.requestIdleCallback || setTimeout)(
   () => quietly(() => {
-    const { userAgentData } = navigator;
     slow.timezone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-    slow.userAgentData = userAgentData;
-    userAgentData.getHighEntropyValues(["platformVersion", "model"]).then(
+    navigator.userAgentData.getHighEntropyValues(["platformVersion", "model"]).then(
       (values) => {
         slow.userAgentData = values;
       },
@@ -51,26 +46,23 @@ var askSlowFacts = () => (self.requestIdleCallback || setTimeout)(
     );
   })
 );
-var externalId = (type, cookie) => {
-  const id = granted() && readCookie(cookie);
-  return id ? [{ type, id }] : [];
-};
 var batchContext = () => ({
   library: { name: "tropa.js", version: "0.1.0" },
   locale: navigator.language,
   screen: { width: screen.width, height: screen.height, density: devicePixelRatio },
   ...slow,
-  externalIds: [...externalId("ga_client_id", "_ga"), ...externalId("ym_client_id", "_ym_uid")],
-  consent: { state: settings.consent, gpc: gpc() }
+  externalIds: [
+    ["ga_client_id", "_ga"],
+    ["ym_client_id", "_ym_uid"]
+  ].map(([type, cookie]) => ({ type, id: granted() && readCookie(cookie) })).filter(({ id }) => id),
+  consent: { state: settings.consent }
 });
 
 // src/ids.ts
-var count = 0;
-var hex = (value, width) => value.toString(16).padStart(width, "0");
-var randomDigit = () => hex(crypto.getRandomValues(new Uint8Array(1))[0] & 15, 1);
+var randomDigit = () => (crypto.getRandomValues(new Uint8Array(1))[0] & 15).toString(16);
 var uuid = () => {
-  const time = hex(Date.now(), 12);
-  return `${time.slice(0, 8)}-${time.slice(8)}-7${hex(count++ & 4095, 3)}-8${"000-000000000000".replace(/0/g, randomDigit)}`;
+  const time = Date.now().toString(16).padStart(12, "0");
+  return `${time.slice(0, 8)}-${time.slice(8)}-${"7000-8000-000000000000".replace(/0/g, randomDigit)}`;
 };
 var shortId = () => uuid().slice(-12);
 
@@ -110,13 +102,13 @@ var forget = () => {
 };
 
 // src/linker.ts
-var sign = (id, time) => `${id}.${time}.` + [...id + time + navigator.userAgent].reduce((sum, char) => sum * 33 + char.charCodeAt(0) >>> 0, 5381).toString(36);
+var sign = (id, time) => `${id}.${time}.${[...id + time + navigator.userAgent].reduce((sum, char) => sum * 33 + char.charCodeAt(0) | 0, 0)}`;
 var isOwn = ({ hostname }) => settings.linker.some((domain) => `.${hostname}`.endsWith(`.${domain}`));
 var mark = (address) => {
   const url = new URL(address);
   const id = visitorId();
   if (!id || !isOwn(url)) return address;
-  url.searchParams.set(keyOf("id"), sign(id, Date.now().toString(36)));
+  url.searchParams.set(keyOf("id"), sign(id, `${Date.now()}`));
   return url.href;
 };
 var arrive = () => {
@@ -126,7 +118,7 @@ var arrive = () => {
   const [id, time] = value.split(".");
   url.searchParams.delete(keyOf("id"));
   history.replaceState(history.state, "", url);
-  if (value === sign(id, time) && Date.now() - parseInt(time, 36) < 12e4 && isOwn(new URL(document.referrer))) visitorId(id);
+  if (value === sign(id, time) && Date.now() - +time < 12e4 && isOwn(new URL(document.referrer))) visitorId(id);
 };
 
 // src/listeners.ts
@@ -143,10 +135,11 @@ var on = (kind, listener) => {
   };
 };
 var fire = (kind, subject, reason) => {
-  if (debugging) console.log("tropa", kind, subject, reason);
+  if (debugging) console.log(kind, subject, reason);
   listeners.forEach(([wanted, listener]) => {
-    const next = wanted === kind && subject && quietly(() => listener(subject, reason));
-    if (kind === "use" && (next || next === null)) subject = next;
+    if (wanted !== kind || !subject) return;
+    const next = quietly(() => listener(subject, reason));
+    if (kind === "use" && next !== void 0) subject = next;
   });
   return subject;
 };
@@ -163,15 +156,13 @@ var MAX_AGE = 7 * 864e5;
 var LEASE = 12e3;
 var HIDDEN_LEASE = 2e3;
 var HEARTBEAT = 5e3;
-var encoder = new TextEncoder();
-var instance = shortId();
+var key = `q_${shortId()}`;
 var batches = [];
 var lost = 0;
 var leaseEnd = 0;
 var heartbeat = 0;
-var key = () => `q_${settings.writeKey}_${instance}`;
-var size = (text) => encoder.encode(text).length;
-var parsed = (batch) => JSON.parse(`[${batch.items_}]`);
+var size = (text) => new TextEncoder().encode(text).length;
+var parsed = (batch) => JSON.parse(`[${batch.items}]`);
 var clear = () => {
   batches = [];
   leaseEnd = 0;
@@ -180,14 +171,13 @@ var clear = () => {
 var save = () => {
   const { hidden } = document;
   const end = Date.now() + (hidden ? HIDDEN_LEASE : LEASE);
-  const rows = batches.map(({ id_, at_, reset_, items_ }) => [id_, at_, reset_, items_]);
   clearTimeout(heartbeat);
-  if (rows[0] && !hidden) heartbeat = setTimeout(save, HEARTBEAT);
-  if (granted()) leaseEnd = write(key(), rows[0] && [end, ...rows]) && rows[0] ? end : 0;
+  if (batches[0] && !hidden) heartbeat = setTimeout(save, HEARTBEAT);
+  if (granted()) leaseEnd = write(key, batches[0] && [end, ...batches]) && batches[0] ? end : 0;
 };
 var leaseOf = (suffix) => read(suffix) || [0];
 var claimed = () => {
-  if (leaseEnd && Date.now() > leaseEnd && leaseOf(key())[0] !== leaseEnd) clear();
+  if (leaseEnd && Date.now() > leaseEnd && leaseOf(key)[0] !== leaseEnd) clear();
   return batches;
 };
 var keep = (wanted) => {
@@ -199,58 +189,58 @@ var lose = (event, code) => {
 };
 var bound = () => {
   let items;
-  while ((items = batches.flatMap(({ items_ }) => items_)).length > MAX_EVENTS || `${items}`.length > MAX_CHARS) {
-    lose(JSON.parse(batches[0].items_.shift()), "full");
-    keep(({ items_ }) => items_[0]);
+  while ((items = batches.flatMap(({ items: items2 }) => items2)).length > MAX_EVENTS || `${items}`.length > MAX_CHARS) {
+    lose(JSON.parse(batches[0].items.shift()), "full");
+    keep(({ items: items2 }) => items2[0]);
   }
 };
 var adopt = () => {
   const now = Date.now();
-  let next = 0;
+  let leased = false;
   claimed();
   eachStored((other) => {
-    if (other === key() || !other.startsWith(key().slice(0, -instance.length))) return;
-    const [end, ...rows] = leaseOf(other);
-    const left = end - now;
-    if (left > 0 && left <= LEASE) return next = Math.min(next || left, left);
+    if (other === key || !/^q_/.test(other)) return;
+    const [end, ...left] = leaseOf(other);
+    const wait = end - now;
+    if (wait > 0 && wait <= LEASE) return leased = true;
     write(other);
-    rows.forEach(([id_, at_, reset_, items_]) => batches.push({ id_, at_, reset_, items_, stage_: CLOSED, lost_: 0 }));
+    left.forEach((batch) => {
+      if (now - batch.at < MAX_AGE) batches.unshift({ ...batch, stage: CLOSED });
+      else parsed(batch).forEach((event) => lose(event, "expired"));
+    });
   });
-  batches.sort((a, b) => a.at_ - b.at_);
   const acknowledged = readCookie(keyOf("ack"));
-  keep((batch) => {
-    if (batch.stage_ !== CLOSED || now - batch.at_ < MAX_AGE) return !acknowledged.includes(batch.id_);
-    parsed(batch).forEach((event) => lose(event, "expired"));
-  });
+  keep(({ id }) => !acknowledged.includes(id));
   bound();
   save();
-  return next;
+  return leased;
 };
 var remove = (batch) => {
   keep((other) => other !== batch);
   save();
 };
 var halve = (batch) => {
-  const items_ = batch.items_.splice(batch.items_.length / 2);
-  batches.splice(batches.indexOf(batch) + 1, 0, { ...batch, id_: shortId(), reset_: 0, items_, stage_: CLOSED });
+  const items = batch.items.splice(batch.items.length / 2);
+  batches.splice(batches.indexOf(batch) + 1, 0, { ...batch, id: shortId(), reset: 0, items, stage: CLOSED });
   save();
 };
-var add = (json, reset_) => {
+var add = (json, reset) => {
   let batch = claimed()[batches.length - 1];
-  if (!batch || batch.stage_ || reset_ || batch.items_.length >= BATCH_EVENTS || size(`${batch.items_}${json}`) > BATCH_BYTES) {
-    batches.push(batch = { id_: shortId(), at_: Date.now(), reset_, items_: [], stage_: OPEN, lost_: lost });
+  if (!batch || batch.stage || reset || batch.items.length >= BATCH_EVENTS || size(`${batch.items}${json}`) > BATCH_BYTES) {
+    batches.push(batch = { id: shortId(), at: Date.now(), reset, items: [], stage: OPEN, lost });
     lost = 0;
   }
-  batch.items_.push(json);
+  batch.items.push(json);
   bound();
   save();
-  return batch.items_.length;
+  return batch.items.length;
 };
 
 // src/sender.ts
 var LINGER = 250;
 var SEND_AT = 20;
 var TIMEOUT = 15e3;
+var RESCAN = 2100;
 var KEEPALIVE_BYTES = 6e4;
 var flights = /* @__PURE__ */ new Set();
 var bytesInFlight = 0;
@@ -258,15 +248,15 @@ var failures = 0;
 var timer = 0;
 var rescan = 0;
 var afterAbort;
-var credentials = () => granted() && new URL(settings.url).hostname.endsWith(location.hostname.split(".").slice(-2).join(".")) ? "include" : "omit";
-var bodyOf = ({ id_, reset_, lost_, items_ }) => `${JSON.stringify({
+var credentials = () => granted() && settings.url.includes(location.hostname.split(".").slice(-2).join(".")) ? "include" : "omit";
+var bodyOf = ({ id, reset, lost: lost2, items }) => `${JSON.stringify({
   writeKey: settings.writeKey,
-  batchId: id_,
+  batchId: id,
   sentAt: /* @__PURE__ */ new Date(),
-  dropped: lost_,
-  reset: reset_,
+  dropped: lost2,
+  reset,
   context: batchContext()
-}).slice(0, -1)},"batch":[${items_}]}`;
+}).slice(0, -1)},"batch":[${items}]}`;
 var wake = (delay) => {
   timer = timer || setTimeout(send, delay);
 };
@@ -279,12 +269,12 @@ var send = () => {
   if (batch && !waiting() && !flights.size) attempt(batch);
 };
 var settle = (batch, status, reply, retryAfter) => {
-  if (/^(0|408|425|429|5..)$/.test(status)) {
+  if (/^(0|4(08|25|29)|5..)$/.test(status)) {
     rest();
     return wake(Math.min(retryAfter, 3600) * 1e3 || Math.min(6e4, 1e3 * 2 ** failures++) * (1 - Math.random() / 2));
   }
   failures = 0;
-  if (status === 413 && batch.items_[1]) halve(batch);
+  if (status === 413 && batch.items[1]) halve(batch);
   else {
     remove(batch);
     parsed(batch).forEach((event, index) => {
@@ -312,7 +302,7 @@ var post = async (batch, body, bytes) => {
     });
     status = answer.status;
     retryAfter = +answer.headers.get("retry-after");
-    reply = Object(await answer.json());
+    reply = await answer.json();
   } catch {
     if (status === 200) status = 0;
   }
@@ -324,12 +314,12 @@ var attempt = (batch, leaving) => {
   const bytes = size(body);
   if (!leaving || bytesInFlight + bytes < KEEPALIVE_BYTES && "keepalive" in Request.prototype) post(batch, body, bytes);
   else if (credentials() === "omit" || !navigator.sendBeacon(settings.url, body))
-    return batch.items_[1] && (halve(batch), attempt(batch, leaving));
-  return batch.stage_ = TRIED;
+    return batch.items[1] && (halve(batch), attempt(batch, leaving));
+  return batch.stage = TRIED;
 };
 var leave = () => {
   let batch;
-  while ((batch = !waiting() && claimed().find(({ stage_ }) => stage_ < TRIED)) && attempt(batch, true)) ;
+  while ((batch = !waiting() && claimed().find(({ stage }) => stage < TRIED)) && attempt(batch, true)) ;
   save();
 };
 var schedule = (events) => {
@@ -338,11 +328,11 @@ var schedule = (events) => {
 };
 var takeOver = () => {
   rescan = 0;
-  lookAgain(granted() && adopt());
+  if (granted() && adopt()) lookAgain();
   send();
 };
-var lookAgain = (wait) => {
-  if (wait) rescan = rescan || setTimeout(takeOver, wait + 50);
+var lookAgain = () => {
+  rescan = rescan || setTimeout(takeOver, RESCAN);
 };
 var resume = () => {
   failures = 0;
@@ -362,12 +352,13 @@ var seen;
 var landingTags = (search) => {
   const tags = {};
   new URLSearchParams(search).forEach((value, key2) => {
-    if (/^utm_|^\w*cl(ic)?k?id$|^[gw]braid$|^li_fat_id$/.test(key2))
+    if (/^utm_|cl(ic)?k?id$|braid$|_fat_id$/.test(key2))
       tags[key2.replace("utm_campaign", "name").replace("utm_", "")] = value.slice(0, 512);
   });
   return JSON.stringify(tags);
 };
-var touchSession = (now) => {
+var touchSession = () => {
+  const now = Date.now();
   let [start2, last, tags] = granted() && read("session") || session || [0, 0, "{}"];
   const { search } = location;
   const landed = search === seen ? "{}" : landingTags(seen = search);
@@ -378,7 +369,7 @@ var touchSession = (now) => {
     session = [start2, now, tags];
     if (granted()) write("session", session);
   }
-  return { ...granted() && { sessionId: start2, sessionStart: fresh }, campaign: tags[2] && JSON.parse(tags) };
+  return { sessionId: granted() ? start2 : void 0, campaign: tags[2] && JSON.parse(tags) };
 };
 var endSession = () => {
   session = void 0;
@@ -390,10 +381,10 @@ var opened;
 var accept = (event) => {
   const state = settings.consent;
   const purposes = event.context.consent.purposes.filter((purpose) => !gpc() || !/^(sale|advertising)$/.test(purpose));
-  const refused = state === "denied" || !granted() && /^(identify|alias)$/.test(event.type) ? "consent" : !purposes[0] && "gpc";
+  const refused = /^denied|^cookieless(identify|alias)$/.test(state + event.type) ? "consent" : !purposes[0] && "gpc";
   if (refused) return void fire("drop", event, { code: refused });
   event.anonymousId = granted() ? visitorId() : event.userId = void 0;
-  event.context = { ...touchSession(Date.parse(event.timestamp)), ...event.context, consent: { state, purposes, gpc: gpc() } };
+  event.context = { ...touchSession(), ...event.context, consent: { state, purposes, gpc: gpc() } };
   const final = fire("use", event);
   if (!final) return;
   const json = JSON.stringify(final);
@@ -422,27 +413,25 @@ var obey = (next) => {
 };
 var choose = (next) => {
   obey(next);
-  remember();
+  write("consent", /ed$/.test(next) && next);
 };
 var start = (onOpen) => {
   opened = onOpen;
-  recall();
   askSlowFacts();
-  document.addEventListener("visibilitychange", () => document.hidden ? leave() : resume());
-  document.addEventListener("prerenderingchange", open);
+  addEventListener("visibilitychange", () => document.hidden ? leave() : resume());
+  addEventListener("prerenderingchange", open);
   addEventListener("pagehide", leave);
   addEventListener("online", resume);
-  addEventListener("storage", ({ key: key2, newValue }) => {
-    if (!newValue) return;
-    if (key2 === keyOf("consent")) obey(read("consent"));
-    else if (/_q_/.test(key2)) lookAgain(HIDDEN_LEASE);
+  addEventListener("storage", ({ key: key2 }) => {
+    if (/_q_/.test(key2)) lookAgain();
+    if (key2 === keyOf("consent")) obey(recalled());
   });
-  open();
+  obey(recalled());
 };
 
 // src/tropa.ts
 var HELD = 100;
-var isObject = (value) => !!value && typeof value === "object";
+var isObject = (value) => Object(value) === value;
 var held = [];
 var current;
 var viewed = "";
@@ -506,7 +495,7 @@ var api = {
   consent: choose,
   flush: send,
   link: (url) => quietly(() => mark(url)) || url,
-  anonymousId: visitorId,
+  anonymousId: () => visitorId(),
   user: getUser,
   ready: (work) => {
     settings.writeKey ? quietly(() => work(api)) : on("ready", work);
@@ -515,7 +504,7 @@ var api = {
   on,
   use: (middleware) => on("use", middleware)
 };
-for (const verb in verbs) {
+for (let verb in verbs) {
   api[verb] = (...args) => {
     try {
       return receive(verb, args);
@@ -550,7 +539,7 @@ var enableForms = (tropa) => {
 var enableOutboundLinks = (tropa) => {
   const clicked = ({ target }) => {
     const link = target.closest("a[href]");
-    if (!link || !/^http/.test(link.protocol) || link.host === location.host) return;
+    if (!link || !link.host || link.host === location.host) return;
     tropa.track("Outbound Link Clicked", { url: link.href });
     link.href = tropa.link(link.href);
   };

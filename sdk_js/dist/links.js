@@ -2,7 +2,7 @@
 var enableOutboundLinks = (tropa) => {
   const clicked = ({ target }) => {
     const link = target.closest("a[href]");
-    if (!link || !/^http/.test(link.protocol) || link.host === location.host) return;
+    if (!link || !link.host || link.host === location.host) return;
     tropa.track("Outbound Link Clicked", { url: link.href });
     link.href = tropa.link(link.href);
   };

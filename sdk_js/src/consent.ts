@@ -1,5 +1,6 @@
+import type { ConsentState } from './types';
 import { settings } from './settings';
-import { read, write } from './storage';
+import { read } from './storage';
 
 export const gpc = () => (navigator as Navigator & { globalPrivacyControl?: boolean }).globalPrivacyControl;
 
@@ -10,9 +11,5 @@ export const granted = () => settings.consent === 'granted';
 export const waiting = () =>
   !settings.writeKey || settings.consent === 'pending' || (document as Document & { prerendering?: boolean }).prerendering;
 
-/** A choice kept from an earlier visit wins over the site's default. */
-export const recall = () => {
-  settings.consent = read('consent') || settings.consent || 'granted';
-};
-
-export const remember = () => write('consent', /ed$/.test(settings.consent!) && settings.consent);
+/** A choice kept from an earlier visit, or made in another tab, wins over the site's default. */
+export const recalled = (): ConsentState => read('consent') || settings.consent;

@@ -1,4 +1,4 @@
-import { gpc, granted } from './consent';
+import { granted } from './consent';
 import { settings } from './settings';
 import { quietly, readCookie } from './storage';
 import type { Properties } from './types';
@@ -21,10 +21,8 @@ export const pageFacts = (address: string, title: string, referrer: string): Pro
 export const askSlowFacts = () =>
   (self.requestIdleCallback || setTimeout)(() =>
     quietly(() => {
-      const { userAgentData } = navigator as Hinted;
       slow.timezone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-      slow.userAgentData = userAgentData;
-      userAgentData!.getHighEntropyValues(['platformVersion', 'model']).then(
+      (navigator as Hinted).userAgentData!.getHighEntropyValues(['platformVersion', 'model']).then(
         (values) => {
           slow.userAgentData = values;
         },
@@ -33,17 +31,17 @@ export const askSlowFacts = () =>
     }),
   );
 
-const externalId = (type: string, cookie: string) => {
-  const id = granted() && readCookie(cookie);
-  return id ? [{ type, id }] : [];
-};
-
 /** What is the same for all events of a batch: the device, other trackers' visitor ids where they are present. */
 export const batchContext = (): Properties => ({
   library: { name: 'tropa.js', version: __VERSION__ },
   locale: navigator.language,
   screen: { width: screen.width, height: screen.height, density: devicePixelRatio },
   ...slow,
-  externalIds: [...externalId('ga_client_id', '_ga'), ...externalId('ym_client_id', '_ym_uid')],
-  consent: { state: settings.consent, gpc: gpc() },
+  externalIds: [
+    ['ga_client_id', '_ga'],
+    ['ym_client_id', '_ym_uid'],
+  ]
+    .map(([type, cookie]) => ({ type, id: granted() && readCookie(cookie) }))
+    .filter(({ id }) => id),
+  consent: { state: settings.consent },
 });

@@ -1,13 +1,9 @@
-let count = 0;
+const randomDigit = () => (crypto.getRandomValues(new Uint8Array(1))[0] & 15).toString(16);
 
-const hex = (value: number, width: number) => value.toString(16).padStart(width, '0');
-
-const randomDigit = () => hex(crypto.getRandomValues(new Uint8Array(1))[0] & 15, 1);
-
-/** UUIDv7 (RFC 9562): calls of one millisecond keep their order by the counter, which the timeline's tie-break uses. */
+/** UUIDv7 (RFC 9562). */
 export const uuid = (): string => {
-  const time = hex(Date.now(), 12);
-  return `${time.slice(0, 8)}-${time.slice(8)}-7${hex(count++ & 4095, 3)}-8${'000-000000000000'.replace(/0/g, randomDigit)}`;
+  const time = Date.now().toString(16).padStart(12, '0');
+  return `${time.slice(0, 8)}-${time.slice(8)}-${'7000-8000-000000000000'.replace(/0/g, randomDigit)}`;
 };
 
 /** 12 random hex digits: names a batch, or a page instance. */

@@ -5,10 +5,7 @@ import { keyOf, settings } from './settings';
 
 /** Id, time and a checksum against mangled and forwarded addresses. Not a proof. */
 const sign = (id: string, time: string) =>
-  `${id}.${time}.` +
-  [...(id + time + navigator.userAgent)]
-    .reduce((sum, char) => (sum * 33 + char.charCodeAt(0)) >>> 0, 5381)
-    .toString(36);
+  `${id}.${time}.${[...(id + time + navigator.userAgent)].reduce((sum, char) => (sum * 33 + char.charCodeAt(0)) | 0, 0)}`;
 
 const isOwn = ({ hostname }: URL) =>
   settings.linker.some((domain) => `.${hostname}`.endsWith(`.${domain}`));
@@ -17,7 +14,7 @@ export const mark = (address: string): string => {
   const url = new URL(address);
   const id = visitorId();
   if (!id || !isOwn(url)) return address;
-  url.searchParams.set(keyOf('id'), sign(id, Date.now().toString(36)));
+  url.searchParams.set(keyOf('id'), sign(id, `${Date.now()}`));
   return url.href;
 };
 
@@ -29,5 +26,5 @@ export const arrive = () => {
   const [id, time] = value.split('.');
   url.searchParams.delete(keyOf('id'));
   history.replaceState(history.state, '', url);
-  if (value === sign(id, time) && Date.now() - parseInt(time, 36) < 120_000 && isOwn(new URL(document.referrer))) visitorId(id);
+  if (value === sign(id, time) && Date.now() - +time < 120_000 && isOwn(new URL(document.referrer))) visitorId(id);
 };

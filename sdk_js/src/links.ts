@@ -4,7 +4,8 @@ import type { Tropa } from './types';
 export const enableOutboundLinks = (tropa: Pick<Tropa, 'track' | 'link'>): (() => void) => {
   const clicked = ({ target }: Event) => {
     const link = (target as Element).closest<HTMLAnchorElement>('a[href]');
-    if (!link || !/^http/.test(link.protocol) || link.host === location.host) return;
+    // Addresses without a host are `mailto:` and the like.
+    if (!link || !link.host || link.host === location.host) return;
     tropa.track('Outbound Link Clicked', { url: link.href });
     link.href = tropa.link(link.href);
   };

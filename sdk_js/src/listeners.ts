@@ -20,10 +20,11 @@ export const on = (kind: string, listener: Listener) => {
 
 /** What a listener throws is its own. Of kind `use`, each gets what the one before returned, until one returns null. */
 export const fire = <Subject>(kind: string, subject: Subject, reason?: unknown): Subject => {
-  if (debugging) console.log('tropa', kind, subject, reason);
+  if (debugging) console.log(kind, subject, reason);
   listeners.forEach(([wanted, listener]) => {
-    const next = wanted === kind && subject && quietly(() => listener(subject, reason));
-    if (kind === 'use' && (next || next === null)) subject = next;
+    if (wanted !== kind || !subject) return;
+    const next = quietly(() => listener(subject, reason));
+    if (kind === 'use' && next !== undefined) subject = next;
   });
   return subject;
 };

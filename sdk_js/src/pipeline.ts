@@ -1,25 +1,26 @@
-import { gpc, granted, recall, remember, waiting } from './consent';
+import { gpc, granted, recalled, waiting } from './consent';
 import { askSlowFacts } from './context';
 import { forget, takeReset, visitorId } from './identity';
 import { arrive } from './linker';
 import { fire } from './listeners';
-import { add, clear, HIDDEN_LEASE } from './queue';
+import { add, clear } from './queue';
 import { abort, leave, lookAgain, resume, schedule } from './sender';
 import { endSession, touchSession } from './session';
 import { keyOf, settings } from './settings';
-import { eachStored, quietly, read, write, writeCookie } from './storage';
+import { eachStored, quietly, write, writeCookie } from './storage';
 import type { ConsentState, TropaEvent } from './types';
 
 let opened: () => void;
 
 /** The last look at an event: consent, ids, session, the page's own middlewares; then it is in the queue. */
 export const accept = (event: TropaEvent): void => {
-  const state = settings.consent!;
+  const state = settings.consent;
   const purposes = event.context.consent.purposes.filter((purpose) => !gpc() || !/^(sale|advertising)$/.test(purpose));
-  const refused = state === 'denied' || (!granted() && /^(identify|alias)$/.test(event.type)) ? 'consent' : !purposes[0] && 'gpc';
+  // Without ids there is nobody to identify.
+  const refused = /^denied|^cookieless(identify|alias)$/.test(state + event.type) ? 'consent' : !purposes[0] && 'gpc';
   if (refused) return void fire('drop', event, { code: refused });
   event.anonymousId = granted() ? visitorId() : (event.userId = undefined);
-  event.context = { ...touchSession(Date.parse(event.timestamp)), ...event.context, consent: { state, purposes, gpc: gpc() } };
+  event.context = { ...touchSession(), ...event.context, consent: { state, purposes, gpc: gpc() } };
   const final = fire('use', event);
   if (!final) return;
   const json = JSON.stringify(final);
@@ -55,21 +56,19 @@ const obey = (next: ConsentState) => {
 
 export const choose = (next: ConsentState) => {
   obey(next);
-  remember();
+  write('consent', /ed$/.test(next) && next);
 };
 
 export const start = (onOpen: () => void) => {
   opened = onOpen;
-  recall();
   askSlowFacts();
-  document.addEventListener('visibilitychange', () => (document.hidden ? leave() : resume()));
-  document.addEventListener('prerenderingchange', open);
+  addEventListener('visibilitychange', () => (document.hidden ? leave() : resume()));
+  addEventListener('prerenderingchange', open);
   addEventListener('pagehide', leave);
   addEventListener('online', resume);
-  addEventListener('storage', ({ key, newValue }) => {
-    if (!newValue) return;
-    if (key === keyOf('consent')) obey(read('consent')!);
-    else if (/_q_/.test(key!)) lookAgain(HIDDEN_LEASE);
+  addEventListener('storage', ({ key }) => {
+    if (/_q_/.test(key!)) lookAgain();
+    if (key === keyOf('consent')) obey(recalled());
   });
-  open();
+  obey(recalled());
 };

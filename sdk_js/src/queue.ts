@@ -1,25 +1,25 @@
 import { granted } from './consent';
 import { shortId } from './ids';
 import { fire } from './listeners';
-import { keyOf, settings } from './settings';
+import { keyOf } from './settings';
 import { eachStored, read, readCookie, write } from './storage';
 import type { TropaEvent } from './types';
 
 // The events of this page instance, mirrored to one storage key that nobody else writes: the end of its lease,
 // then its batches. Pages that find a key whose lease ran out adopt its batches.
 
-/** Events that leave together, in the order they were made. Properties that end in _ are mangled by the build. */
+/** Events that leave together, in the order they were made; stored as it is. */
 export interface Batch {
-  id_: string;
+  id: string;
   /** When it was begun, ms. */
-  at_: number;
+  at: number;
   /** Its first event begins a new visitor whose id script cannot see. */
-  reset_: unknown;
+  reset: unknown;
   /** Serialised events. */
-  items_: string[];
-  stage_: number;
+  items: string[];
+  stage: number;
   /** Events that gave way to the bounds before it. */
-  lost_: number;
+  lost: number;
 }
 
 /** Stages: takes events · takes none, since its id may be acknowledged already · was handed to the browser. */
@@ -34,25 +34,20 @@ const MAX_CHARS = 1_000_000;
 const MAX_AGE = 7 * 86_400_000;
 /** How long a queue stays its page's own after the last write; a hidden page may be gone, so its lease is short. */
 const LEASE = 12_000;
-export const HIDDEN_LEASE = 2_000;
+const HIDDEN_LEASE = 2_000;
 const HEARTBEAT = 5_000;
 
-const encoder = new TextEncoder();
-const instance = shortId();
+const key = `q_${shortId()}`;
 
 let batches: Batch[] = [];
 let lost = 0;
 let leaseEnd = 0;
 let heartbeat = 0;
 
-const key = () => `q_${settings.writeKey}_${instance}`;
 
-export const size = (text: string) => encoder.encode(text).length;
+export const size = (text: string) => new TextEncoder().encode(text).length;
 
-export const parsed = (batch: Batch): TropaEvent[] => JSON.parse(`[${batch.items_}]`);
-
-/** As it is stored: a name that the build mangles would not survive the next version. */
-type Row = [id: string, at: number, reset: unknown, items: string[]];
+export const parsed = (batch: Batch): TropaEvent[] => JSON.parse(`[${batch.items}]`);
 
 export const clear = () => {
   batches = [];
@@ -63,17 +58,16 @@ export const clear = () => {
 export const save = () => {
   const { hidden } = document;
   const end = Date.now() + (hidden ? HIDDEN_LEASE : LEASE);
-  const rows = batches.map(({ id_, at_, reset_, items_ }): Row => [id_, at_, reset_, items_]);
   clearTimeout(heartbeat);
-  if (rows[0] && !hidden) heartbeat = setTimeout(save, HEARTBEAT);
-  if (granted()) leaseEnd = write(key(), rows[0] && [end, ...rows]) && rows[0] ? end : 0;
+  if (batches[0] && !hidden) heartbeat = setTimeout(save, HEARTBEAT);
+  if (granted()) leaseEnd = write(key, batches[0] && [end, ...batches]) && batches[0] ? end : 0;
 };
 
-const leaseOf = (suffix: string) => read<[number, ...Row[]]>(suffix) || [0];
+const leaseOf = (suffix: string) => read<[number, ...Batch[]]>(suffix) || [0];
 
 /** The batches that are still this page's: after the lease ran out (hidden tab, back from the cache) another may have adopted them. */
 export const claimed = () => {
-  if (leaseEnd && Date.now() > leaseEnd && leaseOf(key())[0] !== leaseEnd) clear();
+  if (leaseEnd && Date.now() > leaseEnd && leaseOf(key)[0] !== leaseEnd) clear();
   return batches;
 };
 
@@ -89,36 +83,35 @@ export const lose = (event: TropaEvent, code: string) => {
 /** The oldest events give way. */
 const bound = () => {
   let items: string[];
-  while ((items = batches.flatMap(({ items_ }) => items_)).length > MAX_EVENTS || `${items}`.length > MAX_CHARS) {
-    lose(JSON.parse(batches[0].items_.shift()!), 'full');
-    keep(({ items_ }) => items_[0]);
+  while ((items = batches.flatMap(({ items }) => items)).length > MAX_EVENTS || `${items}`.length > MAX_CHARS) {
+    lose(JSON.parse(batches[0].items.shift()!), 'full');
+    keep(({ items }) => items[0]);
   }
 };
 
-/** Takes over what other pages left. Milliseconds until the next lease of a queue that is not free yet, 0 without one. */
-export const adopt = (): number => {
+/** Takes over what other pages left; whether there are queues with a lease that still holds. */
+export const adopt = (): boolean => {
   const now = Date.now();
-  let next = 0;
+  let leased = false;
   claimed();
   eachStored((other) => {
-    if (other === key() || !other.startsWith(key().slice(0, -instance.length))) return;
-    const [end, ...rows] = leaseOf(other);
-    const left = end - now;
+    if (other === key || !/^q_/.test(other)) return;
+    const [end, ...left] = leaseOf(other);
+    const wait = end - now;
     // A lease further away than any lease is a clock that jumped.
-    if (left > 0 && left <= LEASE) return (next = Math.min(next || left, left));
+    if (wait > 0 && wait <= LEASE) return (leased = true);
     write(other);
-    rows.forEach(([id_, at_, reset_, items_]) => batches.push({ id_, at_, reset_, items_, stage_: CLOSED, lost_: 0 }));
+    left.forEach((batch) => {
+      if (now - batch.at < MAX_AGE) batches.unshift({ ...batch, stage: CLOSED });
+      else parsed(batch).forEach((event) => lose(event, 'expired'));
+    });
   });
-  batches.sort((a, b) => a.at_ - b.at_);
   // The collector's answer outlives the page that asked: its cookie names the batches that were stored.
   const acknowledged = readCookie(keyOf('ack'));
-  keep((batch) => {
-    if (batch.stage_ !== CLOSED || now - batch.at_ < MAX_AGE) return !acknowledged.includes(batch.id_);
-    parsed(batch).forEach((event) => lose(event, 'expired'));
-  });
+  keep(({ id }) => !acknowledged.includes(id));
   bound();
   save();
-  return next;
+  return leased;
 };
 
 export const remove = (batch: Batch) => {
@@ -127,20 +120,20 @@ export const remove = (batch: Batch) => {
 };
 
 export const halve = (batch: Batch) => {
-  const items_ = batch.items_.splice(batch.items_.length / 2);
-  batches.splice(batches.indexOf(batch) + 1, 0, { ...batch, id_: shortId(), reset_: 0, items_, stage_: CLOSED });
+  const items = batch.items.splice(batch.items.length / 2);
+  batches.splice(batches.indexOf(batch) + 1, 0, { ...batch, id: shortId(), reset: 0, items, stage: CLOSED });
   save();
 };
 
 /** How many events the batch now holds. */
-export const add = (json: string, reset_: unknown): number => {
+export const add = (json: string, reset: unknown): number => {
   let batch = claimed()[batches.length - 1];
-  if (!batch || batch.stage_ || reset_ || batch.items_.length >= BATCH_EVENTS || size(`${batch.items_}${json}`) > BATCH_BYTES) {
-    batches.push((batch = { id_: shortId(), at_: Date.now(), reset_, items_: [], stage_: OPEN, lost_: lost }));
+  if (!batch || batch.stage || reset || batch.items.length >= BATCH_EVENTS || size(`${batch.items}${json}`) > BATCH_BYTES) {
+    batches.push((batch = { id: shortId(), at: Date.now(), reset, items: [], stage: OPEN, lost: lost }));
     lost = 0;
   }
-  batch.items_.push(json);
+  batch.items.push(json);
   bound();
   save();
-  return batch.items_.length;
+  return batch.items.length;
 };

@@ -9,6 +9,7 @@ import type { Reason } from './types';
 const LINGER = 250;
 const SEND_AT = 20;
 const TIMEOUT = 15_000;
+const RESCAN = 2_100;
 /** Browsers allow 64 KB of keepalive requests in flight, a page's other scripts included. */
 const KEEPALIVE_BYTES = 60_000;
 
@@ -21,20 +22,20 @@ let timer = 0;
 let rescan = 0;
 let afterAbort: () => void;
 
-/** Same site by the last two labels: too wide only where it does no harm (`co.uk`). */
+/** Same site by the last two labels, wherever the url has them: too wide only where it does no harm (`co.uk`). */
 const credentials = () =>
-  granted() && new URL(settings.url).hostname.endsWith(location.hostname.split('.').slice(-2).join('.')) ? 'include' : 'omit';
+  granted() && settings.url.includes(location.hostname.split('.').slice(-2).join('.')) ? 'include' : 'omit';
 
 /** The body with the time of this attempt; the events keep theirs. */
-const bodyOf = ({ id_, reset_, lost_, items_ }: Batch) =>
+const bodyOf = ({ id, reset, lost, items }: Batch) =>
   `${JSON.stringify({
     writeKey: settings.writeKey,
-    batchId: id_,
+    batchId: id,
     sentAt: new Date(),
-    dropped: lost_,
-    reset: reset_,
+    dropped: lost,
+    reset: reset,
     context: batchContext(),
-  }).slice(0, -1)},"batch":[${items_}]}`;
+  }).slice(0, -1)},"batch":[${items}]}`;
 
 const wake = (delay: number) => {
   timer = timer || setTimeout(send, delay);
@@ -52,17 +53,17 @@ export const send = () => {
 };
 
 const settle = (batch: Batch, status: number, reply: Reply, retryAfter: number) => {
-  if (/^(0|408|425|429|5..)$/.test(status as unknown as string)) {
+  if (/^(0|4(08|25|29)|5..)$/.test(status as unknown as string)) {
     rest();
     return wake(Math.min(retryAfter, 3600) * 1000 || Math.min(60_000, 1000 * 2 ** failures++) * (1 - Math.random() / 2));
   }
   failures = 0;
-  if (status === 413 && batch.items_[1]) halve(batch);
+  if (status === 413 && batch.items[1]) halve(batch);
   else {
     remove(batch);
+    // The collector names the events that it refused of a batch; any other final answer refuses all of it.
     parsed(batch).forEach((event, index) => {
-      const reason =
-        status === 200 ? (reply.errors || []).find((error) => error.index === index) : { status, ...reply };
+      const reason = status === 200 ? (reply.errors || []).find((error) => error.index === index) : { status, ...reply };
       if (reason) fire('drop', event, reason);
     });
   }
@@ -88,7 +89,7 @@ const post = async (batch: Batch, body: string, bytes: number) => {
     });
     status = answer.status;
     retryAfter = +answer.headers.get('retry-after')!;
-    reply = Object(await answer.json());
+    reply = await answer.json();
   } catch {
     // A 200 that is not JSON is not the collector's.
     if (status === 200) status = 0;
@@ -104,14 +105,14 @@ const attempt = (batch: Batch, leaving?: boolean): unknown => {
   if (!leaving || (bytesInFlight + bytes < KEEPALIVE_BYTES && 'keepalive' in Request.prototype)) post(batch, body, bytes);
   // A beacon has no answer: its events stay until the acknowledgement cookie or a later attempt.
   else if (credentials() === 'omit' || !navigator.sendBeacon(settings.url, body))
-    return batch.items_[1] && (halve(batch), attempt(batch, leaving));
-  return (batch.stage_ = TRIED);
+    return batch.items[1] && (halve(batch), attempt(batch, leaving));
+  return (batch.stage = TRIED);
 };
 
 /** The page may be gone any moment: everything that was not tried yet goes out at once. */
 export const leave = () => {
   let batch: Batch | undefined | false;
-  while ((batch = !waiting() && claimed().find(({ stage_ }) => stage_ < TRIED)) && attempt(batch, true));
+  while ((batch = !waiting() && claimed().find(({ stage }) => stage < TRIED)) && attempt(batch, true));
   save();
 };
 
@@ -120,16 +121,16 @@ export const schedule = (events: number) => {
   else events < SEND_AT || failures ? wake(LINGER) : send();
 };
 
-/** Takes over what other pages left and sends it, now and whenever another lease runs out. */
+/** Takes over what other pages left and sends it. */
 const takeOver = () => {
   rescan = 0;
-  lookAgain(granted() && adopt());
+  if (granted() && adopt()) lookAgain();
   send();
 };
 
-/** Another page is writing: what it leaves when it dies will be found. */
-export const lookAgain = (wait: number | false) => {
-  if (wait) rescan = rescan || setTimeout(takeOver, wait + 50);
+/** Another page has a queue: what it leaves when it dies will be found. */
+export const lookAgain = () => {
+  rescan = rescan || setTimeout(takeOver, RESCAN);
 };
 
 /** Back from offline, from hidden, from another page: waiting has no reason any more. */

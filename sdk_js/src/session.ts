@@ -13,17 +13,18 @@ let seen: string | undefined;
 export const landingTags = (search: string): string => {
   const tags: Properties = {};
   new URLSearchParams(search).forEach((value, key) => {
-    if (/^utm_|^\w*cl(ic)?k?id$|^[gw]braid$|^li_fat_id$/.test(key))
+    if (/^utm_|cl(ic)?k?id$|braid$|_fat_id$/.test(key))
       tags[key.replace('utm_campaign', 'name').replace('utm_', '')] = value.slice(0, 512);
   });
   return JSON.stringify(tags);
 };
 
 /**
- * What an event made at `now` carries. 30 minutes without events or 24 hours end a session, and so does another
+ * What an event made now carries. 30 minutes without events or 24 hours end a session, and so does another
  * campaign: two are never blended. Clocks jump: distances count, not order.
  */
-export const touchSession = (now: number): Properties => {
+export const touchSession = (): Properties => {
+  const now = Date.now();
   let [start, last, tags] = (granted() && read<Session>('session')) || session || [0, 0, '{}'];
   const { search } = location;
   const landed = search === seen ? '{}' : landingTags((seen = search));
@@ -35,7 +36,7 @@ export const touchSession = (now: number): Properties => {
     session = [start, now, tags];
     if (granted()) write('session', session);
   }
-  return { ...(granted() && { sessionId: start, sessionStart: fresh }), campaign: tags[2] && JSON.parse(tags) };
+  return { sessionId: granted() ? start : undefined, campaign: tags[2] && JSON.parse(tags) };
 };
 
 export const endSession = () => {

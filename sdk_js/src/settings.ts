@@ -1,10 +1,10 @@
-import type { Options } from './types';
+import type { ConsentState, Options } from './types';
 
 /**
  * What this page's instance was loaded with, and the consent of this moment. A page has one instance: its cookies, its
  * storage and its listeners are the page's too.
  */
-export const settings = { name: 'tropa', linker: [] as string[] } as unknown as Options & { linker: string[] };
+export const settings = { name: 'tropa', linker: [] as string[], consent: 'granted' } as unknown as Options & { linker: string[]; consent: ConsentState };
 
 /** The name of a cookie or storage key. */
 export const keyOf = (suffix: string) => `${settings.name}_${suffix}`;

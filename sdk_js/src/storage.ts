@@ -31,7 +31,6 @@ export const readCookie = (name: string): string =>
 export const writeCookie = (name: string, value: string) =>
   quietly(() => {
     document.cookie =
-      `${name}=${value};path=/;max-age=${value ? 34560000 : 0};samesite=lax` +
-      (settings.domain ? `;domain=${settings.domain}` : '') +
+      `${name}=${value};path=/;max-age=${value ? 34560000 : 0};samesite=lax;domain=${settings.domain || ''}` +
       (location.protocol > 'http:' ? ';secure' : '');
   });

@@ -3,11 +3,12 @@
 import { enableForms } from './forms';
 import { enableOutboundLinks } from './links';
 import { enablePageViews } from './pages';
+import { settings } from './settings';
 import { open, type Call } from './tropa';
 
 const script = document.currentScript as HTMLScriptElement;
-const { key, auto = '', linker = '', ...rest } = script.dataset;
-const name = rest.name || 'tropa';
+const { key, auto = '', linker = '-', ...rest } = script.dataset;
+const { name = settings.name as string } = rest;
 const page = window as unknown as Record<string, any>;
 const stub = Object(page[name]);
 
@@ -18,7 +19,7 @@ if (stub.push || !stub.identify) {
       url: new URL('/v1/batch', script.src).href,
       ...rest,
       writeKey: key,
-      linker: linker.match(/\S+/g) || [],
+      linker: linker.match(/\S+/g),
     } as object,
     stub.push ? (stub as Call[]) : [],
   );

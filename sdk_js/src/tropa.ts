@@ -19,7 +19,7 @@ export type Call = [verb: string, args: unknown[], time: number, address: string
 
 const HELD = 100;
 
-const isObject = (value: unknown): value is Properties => !!value && typeof value === 'object';
+const isObject = (value: unknown): value is Properties => Object(value) === value;
 
 let held: Call[] = [];
 let current: Call;
@@ -97,7 +97,7 @@ const api = {
   consent: choose,
   flush: send,
   link: (url) => quietly(() => mark(url)) || url,
-  anonymousId: visitorId,
+  anonymousId: () => visitorId(),
   user: getUser,
   ready: (work) => {
     settings.writeKey ? quietly(() => work(api)) : on('ready', work);
@@ -107,7 +107,7 @@ const api = {
   use: (middleware) => on('use', middleware),
 } as Tropa;
 
-for (const verb in verbs) {
+for (let verb in verbs) {
   (api as any)[verb] = (...args: unknown[]) => {
     try {
       return receive(verb, args);
