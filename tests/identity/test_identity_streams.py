@@ -18,11 +18,11 @@ from tests.identity.invariants import (
 )
 from tests.identity.memory_store import MemoryStore
 from tests.identity.reference_model import Model
-from tests.identity.streams import call, in_batches, random_calls, small_policy
+from tests.identity.streams import TABLE, call, in_batches, random_calls, small_policy
 
 from tropa_collector.identity.operations import OperationError, Operator, merge, rebuild, split, unmerge
 from tropa_collector.identity.policy import Policy
-from tropa_collector.identity.records import Call
+from tropa_collector.identity.records import Call, Key
 
 
 def faults(seed: int, claims: float) -> list[str]:
@@ -214,3 +214,39 @@ def test_rebuilding_a_harmless_history_changes_nothing() -> None:
         store.write(rebuild(store.everything(), by, policy=store.policy, sequence=store.sequence))
         assert store.partition() == before, f"seed {seed}"
         assert broken(store) == []
+
+
+def without_devices(partition: set[frozenset[Key]]) -> set[frozenset[Key]]:
+    rest = {frozenset(key for key in body if TABLE[key[0]].known) for body in partition}
+    return rest - {frozenset()}
+
+
+@pytest.mark.parametrize("claims", [0, 0.5])
+def test_i9_an_unmerge_undoes_the_merge_that_went_before(claims: float) -> None:
+    undone = 0
+    for seed in range(150):
+        store, last = MemoryStore(Policy()), None
+        in_order = sorted(random_calls(random.Random(seed), 25, claims=claims, aliases=0), key=lambda one: one.ts)
+        for one in in_order:  # a late login would rightly keep the device that it was first on
+            if any(ident.key not in store.by_key for ident in one.identifiers):
+                store.deliver([one])
+                continue
+            before, rows = (store.partition(), set(store.edges)), len(store.log)
+            store.deliver([one])
+            actions = [row.action for row in store.log[rows:]]
+            if actions == ["merge"]:
+                last = before, store.log[-1]
+                break
+        if last is None:
+            continue
+        (partition, _), row = last
+        by = Operator("anna", "wrong", 10_000, "op")
+        sides = row.detail["moved"], row.detail["kept"], row.other_contact
+        store.write(unmerge(store.everything(), *sides, by, policy=store.policy, sequence=store.sequence))
+        if claims:  # the unique identifier that the event saw on a device outweighs a claimed point there: compare the rest
+            assert without_devices(store.partition()) == without_devices(partition), f"seed {seed}"
+        else:
+            assert store.partition() == partition, f"seed {seed}"
+        assert broken(store) == [], f"seed {seed}"
+        undone += 1
+    assert undone > 20

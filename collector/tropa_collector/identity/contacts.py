@@ -69,14 +69,16 @@ def gather(graph: Graph, core: int, call: Call, cause: tuple[int, int]) -> None:
         return
     ordered = sorted(homes, key=lambda home: graph.rank(graph.best(graph.members[home])))
     wounded = to_leave(graph, ordered, body)
-    for home in wounded:
-        left = body & graph.members[home]
-        for i in left:
-            graph.move(i, 0, proven=False)
-        graph.unsettle_around(left)
+    left = {home: body & graph.members[home] for home in wounded}
+    for i in set().union(*left.values()):
+        graph.move(i, 0, proven=False)
+        graph.unsettle_around((i,))
     target = unite(graph, [home for home in ordered if home not in wounded], body, call, cause)
     if any(graph.contacts[home].manual for home in homes if home in graph.contacts):
         flag(graph, target)
+    for home, gone in left.items():
+        a = graph.best(gone)
+        graph.record("release", home, a=a, other=target, reason="proven_elsewhere", event_id=call.event_id)
     evict(graph, target, body, call)
     for contact in (*wounded, target):
         if graph.members.get(contact):
