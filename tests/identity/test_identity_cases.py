@@ -16,7 +16,7 @@ from tests.identity.streams import KINDS, call
 
 from tropa_collector.identity.operations import OperationError, Operator, lift, merge, rebuild, relink, split, unmerge
 from tropa_collector.identity.policy import Policy
-from tropa_collector.identity.records import Call, Plan
+from tropa_collector.identity.records import ERASED, Call, Plan
 from tropa_collector.identity.resolve import order_time
 
 CLAIM, SIGNED, SERVER = 0, 1, 2
@@ -236,6 +236,17 @@ def test_60_the_same_message_twice_in_a_batch_is_one() -> None:
     store = MemoryStore(Policy())
     store.deliver([call("m1", 1, "u1 c1"), call("m1", 1, "u1 c1")])
     assert len(store.events) == 1
+
+
+def test_an_erased_identifier_is_not_made_again() -> None:
+    store = MemoryStore(Policy())
+    store.deliver([call("m1", 1, "e1 c1")])
+    row = store.row("email:e1")
+    store.identifiers[row.id] = row._replace(state=ERASED)
+    store.deliver([call("m2", 2, "e1 c2"), call("m3", 3, "e1"), call("m4", 4, "u1 c3", alias="c1")])
+    assert [store.events[event][1] for event in ("m2", "m3")] == [store.row("anonymous_id:c2").id, 0]
+    assert store.row("email:e1").state == ERASED
+    assert not store.together("email:e1", "anonymous_id:c2")
 
 
 # -- operators

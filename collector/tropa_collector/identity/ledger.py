@@ -14,6 +14,7 @@ Action = Literal[
 class LogRow(NamedTuple):
     """One row. ``dedup_key`` is unique in the log: a second row with the same one is dropped by the store.
 
+    A contact that begins with one identifier has no ``create`` row: the identifier's own row says as much.
     ``detail`` of a merge is ``{"moved": [identifier ids], "kept": [identifier ids]}``, what an un-merge needs.
     """
 

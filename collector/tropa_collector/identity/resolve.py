@@ -32,6 +32,7 @@ from tropa_collector.identity.graph import Graph
 from tropa_collector.identity.link import link
 from tropa_collector.identity.policy import CLAIMED, DAY, DEVICE, Policy
 from tropa_collector.identity.records import (
+    ERASED,
     LIVE,
     NO_MERGE,
     NORMAL,
@@ -69,8 +70,12 @@ def triage(
 ) -> Triage:
     """Answer the events that bring nothing new, make the contacts of new visitors, and name what the rest need loaded.
 
-    ``known`` holds the stored rows of the batch's keys, ``pairs`` the edges between identifiers of one event.
+    ``known`` holds the stored rows of the batch's keys, ``pairs`` the edges between identifiers of one event. An erased
+    identifier, which the store knows by its keyed hash, is handed in under the plain key: it is nobody's for ever.
     """
+    erased = {key for key, row in known.items() if row.state == ERASED}
+    if erased:
+        calls = [without_erased(call, erased) for call in calls]
     anchors = [0] * len(calls)
     fresh: dict[Key, list[int]] = {}
     several: list[int] = []
@@ -92,6 +97,12 @@ def triage(
             anchors[index] = anchor
             (several if anchor else slow).append(index)
     return _sort_out(calls, known, sequence, anchors, fresh, several, slow)
+
+
+def without_erased(call: Call, erased: set[Key]) -> Call:
+    left = tuple(ident for ident in call.identifiers if ident.key not in erased)
+    previous = None if call.previous and erased.intersection(call.previous) else call.previous
+    return call._replace(identifiers=left, previous=previous)
 
 
 def says_nothing_alone(row: Identifier, ident: Ident, ts: int) -> bool:
@@ -189,7 +200,7 @@ def step(graph: Graph, call: Call) -> int:
         link_alias(graph, call, anchor, call.previous)
     settle(graph, call, proven=False)
     contact = graph.identifiers[anchor].contact
-    if contact >= graph.born and graph.kind(anchor).strength < DEVICE:
+    if contact >= graph.born and len(call.identifiers) > 1 and graph.kind(anchor).strength < DEVICE:
         graph.record("create", contact, a=anchor, event_id=call.event_id)
     return anchor
 
