@@ -34,7 +34,9 @@ class SyncErrors:
         calls = "fsync,fdatasync"
         command = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={calls}", "-e", f"inject={calls}:error=EIO{self._when}"]
         traced = [collector.pid, collector.writer_pid]
-        self._strace = subprocess.Popen([*command, *(part for pid in traced for part in ("-p", str(pid)))])
+        self._strace = subprocess.Popen(  # noqa: ASYNC220 - it starts in a millisecond, once
+            [*command, *(part for pid in traced for part in ("-p", str(pid)))]
+        )
         deadline = time.monotonic() + ATTACH_SECONDS
         while not all(_is_traced(pid) for pid in traced):
             if self._strace.poll() is not None or time.monotonic() > deadline:

@@ -1,0 +1,1 @@
+"""What nobody honest sends: bodies, encodings, headers, connections and crowds, made the same each time."""
