@@ -155,20 +155,19 @@ def release_contradiction(graph: Graph, body: set[int], a: set[int], b: set[int]
 
 def evict(graph: Graph, contact: int, body: set[int], call: Call) -> None:
     """At a limit or cap the newest claim-tied identifier gives way to the core."""
-    while not graph.contacts[contact].manual:
-        found = next(excess(graph, contact, body), None)
-        if found is None:
-            return
+    while (found := next(excess(graph, contact, body), None)) is not None:
         release(graph, found[0], call, found[1])
 
 
 def excess(graph: Graph, contact: int, body: set[int]) -> Iterator[tuple[int, str]]:
-    """Claim-tied identifiers that must leave, with the reason."""
+    """Claim-tied identifiers that must leave, with the reason. An operator's join lifts limits, not another's separation."""
     members = graph.members[contact]
     loose = sorted(members - body, key=lambda i: newest(graph, i), reverse=True)
     for i in loose:
         if i in graph.apart and graph.apart[i] & members:
             yield i, "cannot_link"
+    if graph.contacts[contact].manual:
+        return
     for i in loose:
         kind = graph.kind(i)
         if kind.limit < NO_LIMIT and graph.count(members, kind.name) > kind.limit:
