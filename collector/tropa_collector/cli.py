@@ -164,10 +164,17 @@ def backup(data: Path | None, target: Path) -> None:
 
 @cli.command()
 @_data
-def doctor(data: Path | None) -> None:
+@click.option(
+    "--settings", "list_settings", is_flag=True, help="Only print the table of all settings, in Markdown."
+)
+def doctor(data: Path | None, *, list_settings: bool) -> None:
     """Look at settings, SQLite, the geo database, the clock and the disk."""
     from tropa_collector.doctor import examine  # noqa: PLC0415
+    from tropa_collector.settings_table import settings_table  # noqa: PLC0415
 
+    if list_settings:
+        click.echo(settings_table(), nl=False)
+        return
     findings = examine(load({"data": data}))
     for finding in findings:
         click.echo(f"{'ok ' if finding.good else 'BAD'}  {finding.what:14} {finding.text}")

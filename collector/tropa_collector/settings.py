@@ -165,3 +165,5 @@ def load(flags: Mapping[str, Any] | None = None) -> Settings:
     except ValidationError as error:
         lines = [f"  {'.'.join(map(str, fault['loc'])) or 'settings'}: {fault['msg']}" for fault in error.errors()]
         raise SettingsError("These settings cannot be used:\n" + "\n".join(lines)) from None
+    except (ValueError, OSError) as error:
+        raise SettingsError(f"{os.environ.get('TROPA_CONFIG', 'tropa.toml')} cannot be read: {error}.") from None
