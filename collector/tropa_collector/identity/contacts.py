@@ -90,6 +90,8 @@ def gather(graph: Graph, core: int, call: Call, cause: tuple[int, int]) -> None:
 def crowded(graph: Graph, body: set[int], homes: set[int]) -> bool:
     """Is this core, strong since this event, in a contact that another proven person owns, or past a limit there?"""
     (home,) = homes
+    if len(graph.members[home]) == len(body):
+        return False  # nobody else is there
     return barred(graph, home, body) or next(excess(graph, home, body), None) is not None
 
 

@@ -14,5 +14,7 @@ def follow_cores(graph: Graph, call: Call, anchor: int, other: int = 0) -> None:
         return
     settle(graph, call, proven=True)
     grown, graph.regrouped = [core for core in graph.regrouped if graph.core_members.get(core)], set()
-    for core in sorted(grown, key=lambda core: graph.rank(graph.best(graph.core_members[core]))):
+    if len(grown) > 1:
+        grown.sort(key=lambda core: graph.rank(graph.best(graph.core_members[core])))
+    for core in grown:
         gather(graph, core, call, (anchor, other))
