@@ -14,6 +14,9 @@ What the trust rules left open, and how it is closed here:
   cores only. Edges keep the times of proven sightings apart: a back-dated claim on a proven pair moves no device.
 - A core of devices alone is no person: claims may gather several of them in one contact, and a proven login takes its
   own out again.
+- A device in a core of several never moves by claims. Claims may still share it, but hide nothing that a server said of
+  it (``proven_shared_from``); and what a server said of an identifier that only claims tie to a person weighs as a claim
+  there (``traits.py``), or a claim could change a server-set trait by tying a richer cookie to somebody.
 - In an event of mixed trust the strongest *proven* identifier is the anchor.
 - A value that joins nobody (an invalid phone, ``info@``) gathers no newcomers as an anchor and claims no device.
 - Claims that are refused are kept as evidence up to ``claimed_conflicts`` for one identifier.
