@@ -128,7 +128,7 @@ class Issuer:
         if len(events) == 1:
             return post(f"/v1/{events[0]['type']}", orjson.dumps(events[0]), key)
         body = orjson.dumps({"batch": events})
-        return post("/v1/batch", gzip.compress(body, 1) if numbers[0] % 8 else body, key)
+        return post("/v1/batch", gzip.compress(body, 1, mtime=0) if numbers[0] % 8 else body, key)
 
     def _record(self, numbers: Numbers, exchange: Exchange) -> bool:
         ledger, status = self.ledger, exchange.status

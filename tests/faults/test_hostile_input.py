@@ -1,4 +1,4 @@
-"""Hostile input, in its small form; ``python -m loadtests.oracle`` runs it at full size. Timings at four times their target."""
+"""Hostile input, in its small form (timings at 4× their target); ``python -m loadtests.oracle`` runs it at full size."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from loadtests.oracle.table import broken
 SLACK = 4.0
 
 
-def test_ten_thousand_malformed_requests_are_answered_and_leave_nothing_behind(tmp_path: Path) -> None:
-    assert broken(asyncio.run(malformed.prove(tmp_path, count=10_000, slack=SLACK))) == []
+def test_malformed_requests_are_answered_and_leave_nothing_behind(tmp_path: Path) -> None:
+    assert broken(asyncio.run(malformed.prove(tmp_path, count=4_000, slack=SLACK))) == []
 
 
 def test_the_corpus_is_the_same_each_time() -> None:
@@ -27,8 +27,8 @@ def test_bombs_are_refused_before_they_go_off(tmp_path: Path) -> None:
 
 
 def test_stalled_connections_are_closed_while_honest_requests_pass(tmp_path: Path) -> None:
-    assert broken(asyncio.run(stalled.prove(tmp_path, connections=1_000, deadline_seconds=3.0))) == []
+    assert broken(asyncio.run(stalled.prove(tmp_path, connections=1_000, deadline_seconds=3))) == []
 
 
 def test_a_crowd_of_strangers_fits_into_bounded_memory(tmp_path: Path) -> None:
-    assert broken(asyncio.run(strangers.prove(tmp_path, count=20_000))) == []
+    assert broken(asyncio.run(strangers.prove(tmp_path, count=12_000))) == []

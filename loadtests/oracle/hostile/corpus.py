@@ -20,7 +20,8 @@ else:
 Dice = random.Random
 
 PATHS = (
-    "/v1/track", "/v1/t", "/v1/identify", "/v1/page", "/v1/screen", "/v1/group", "/v1/alias", "/v1/batch", "/v1/batch", "/v1/b/",
+    "/v1/track", "/v1/t", "/v1/identify", "/v1/page", "/v1/screen", "/v1/group", "/v1/alias", "/v1/batch", "/v1/batch",
+    "/v1/b/",
     "/v1/import", "/beacon/v1/batch", "/v1/validate", "/v1/m",
 )  # fmt: skip
 CONTENT_TYPES = (
@@ -29,17 +30,23 @@ CONTENT_TYPES = (
 )  # fmt: skip
 LABELS = ("", "", "", "gzip", "deflate", "zstd", "br", "identity", "gzip, gzip", "x" * 500)
 JUNK: tuple[Any, ...] = (
-    None, True, False, 0, -1, 2**53 + 1, 2**63, -(2**64), 10**400, 1.5, 1e308, float("nan"), float("inf"), "", " ", "null", "\0", "\ud800",
-    "\udfff\ud800", "\u202e", "x" * 20_000, "💥" * 300, [], [[]], {}, {"a": None}, [1, "2", {}], {"$ne": 1}, {"__proto__": {"admin": True}},
-    {"constructor": {"prototype": {"x": 1}}}, "' OR 1=1 --", "=cmd|' /C calc'!A0", "<script>alert(1)</script>", "2026-13-45T99:99:99Z",
+    None, True, False, 0, -1, 2**53 + 1, 2**63, -(2**64), 10**400, 1.5, 1e308, float("nan"), float("inf"), "", " ",
+    "null", "\0", "\ud800",
+    "\udfff\ud800", "\u202e", "x" * 20_000, "💥" * 300, [], [[]], {}, {"a": None}, [1, "2", {}], {"$ne": 1},
+    {"__proto__": {"admin": True}},
+    {"constructor": {"prototype": {"x": 1}}}, "' OR 1=1 --", "=cmd|' /C calc'!A0", "<script>alert(1)</script>",
+    "2026-13-45T99:99:99Z",
     "9999-12-31T23:59:59.999999Z", "0001-01-01T00:00:00+23:59", "../../etc/passwd", "\r\nSet-Cookie: a=b",
 )  # fmt: skip
 FIELDS = (
-    "type", "event", "messageId", "anonymousId", "userId", "groupId", "previousId", "timestamp", "originalTimestamp", "sentAt", "receivedAt",
-    "context", "integrations", "properties", "traits", "name", "category", "writeKey", "channel", "enriched", "contact_id", "__proto__",
+    "type", "event", "messageId", "anonymousId", "userId", "groupId", "previousId", "timestamp", "originalTimestamp",
+    "sentAt", "receivedAt",
+    "context", "integrations", "properties", "traits", "name", "category", "writeKey", "channel", "enriched",
+    "contact_id", "__proto__",
 )  # fmt: skip
 CONTEXT_FIELDS = (
-    "active", "app", "campaign", "device", "ip", "library", "locale", "location", "network", "os", "page", "referrer", "screen", "timezone",
+    "active", "app", "campaign", "device", "ip", "library", "locale", "location", "network", "os", "page", "referrer",
+    "screen", "timezone",
     "groupId", "traits", "userAgent", "userAgentData", "identity",
 )  # fmt: skip
 
@@ -116,8 +123,10 @@ def _wide(dice: Dice) -> bytes:
 def _odd_text(dice: Dice) -> bytes:
     whole = _text(_event(dice))
     return dice.choice(
-        (b"", b" ", b"\xef\xbb\xbf", b"\xef\xbb\xbf" + whole, whole.decode().encode("utf-16"), whole.decode().encode("utf-32-le"), whole + whole,
-         whole + b"\0", b"null", b"[]", b"{}", b'"text"', b"12", b"[1,2", b'{"batch":[]}', b"event=a&b=c", b"<a/>", b"\0" * 500, b"// c\n" + whole,
+        (b"", b" ", b"\xef\xbb\xbf", b"\xef\xbb\xbf" + whole, whole.decode().encode("utf-16"),
+        whole.decode().encode("utf-32-le"), whole + whole,
+         whole + b"\0", b"null", b"[]", b"{}", b'"text"', b"12", b"[1,2", b'{"batch":[]}', b"event=a&b=c", b"<a/>",
+         b"\0" * 500, b"// c\n" + whole,
          b"{" + b'"a":1,' * 900 + b'"a":2}', whole.replace(b'"', b"'"))
     )  # fmt: skip
 
@@ -128,7 +137,8 @@ def _random_bytes(dice: Dice) -> bytes:
 
 
 BODIES: tuple[Callable[[Dice], bytes], ...] = (
-    _wrong_types, _wrong_types, _wrong_types, _wrong_batch, _wrong_batch, _truncated, _flipped, _escapes, _numbers, _deep, _wide, _odd_text,
+    _wrong_types, _wrong_types, _wrong_types, _wrong_batch, _wrong_batch, _truncated, _flipped, _escapes, _numbers,
+    _deep, _wide, _odd_text,
     _random_bytes,
 )  # fmt: skip
 
@@ -139,13 +149,14 @@ def _raw_deflate(body: bytes) -> bytes:
 
 
 def _gzip(body: bytes) -> bytes:
-    return gzip.compress(body, 1)
+    return gzip.compress(body, 1, mtime=0)
 
 
 ENCODINGS: tuple[Callable[[bytes], bytes], ...] = (
     bytes, bytes, bytes, _gzip, lambda body: zlib.compress(body, 1), lambda body: zstd.compress(body, 1), _raw_deflate,
     lambda body: _gzip(_gzip(body)), lambda body: _gzip(_gzip(_gzip(body))), lambda body: zstd.compress(_gzip(body), 1),
-    lambda body: _gzip(body)[:-5], lambda body: zlib.compress(body)[: len(body) // 3 + 2], lambda body: zstd.compress(body)[:-3],
+    lambda body: _gzip(body)[:-5], lambda body: zlib.compress(body)[: len(body) // 3 + 2],
+    lambda body: zstd.compress(body)[:-3],
     lambda body: _gzip(body) + b"tail", lambda body: _gzip(body) * 3, lambda body: _gzip(b"") * 150,
 )  # fmt: skip
 

@@ -22,7 +22,8 @@ def batches(count: int, *, key: str) -> Iterator[bytes]:
 
 
 def _agent(number: int) -> str:
-    return f"Mozilla/5.0 (Linux; Android {number % 15}; SM-{number:X}) AppleWebKit/537.36 Chrome/{number % 150}.0.{number}.0 Mobile Safari/537.36"
+    device, chrome = f"Linux; Android {number % 15}; SM-{number:X}", f"Chrome/{number % 150}.0.{number}.0"
+    return f"Mozilla/5.0 ({device}) AppleWebKit/537.36 {chrome} Mobile Safari/537.36"
 
 
 def _address(number: int) -> str:

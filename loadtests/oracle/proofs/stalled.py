@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from pathlib import Path
 from typing import Any
@@ -38,11 +39,9 @@ STALLS: tuple[tuple[bytes, bytes], ...] = (
 )
 
 
-async def prove(
-    directory: Path, *, connections: int = 1_000, slack: float = 1.0, deadline_seconds: float | None = None
-) -> list[Row]:
+async def prove(directory: Path, *, connections: int = 1_000, slack: float = 1.0, deadline_seconds: int | None = None) -> list[Row]:
     """Open them all at once beside honest load; then the header. ``deadline_seconds`` shortens the collector's own deadlines."""
-    names = ("header_timeout_seconds", "body_timeout_seconds") if deadline_seconds else ()
+    names = ("header_timeout_seconds", "body_timeout_seconds", "keep_alive_seconds") if deadline_seconds else ()
     settings: dict[str, Any] = dict.fromkeys(names, deadline_seconds)
     with CollectorProcess(directory / "data", **settings) as collector:
         issuer = Issuer(collector.port, collector.server_key, run="honest", senders=8)
@@ -84,8 +83,14 @@ async def _stall(port: int, first: bytes, drip: bytes) -> float:
         pass
     finally:
         dripping.cancel()
-        writer.close()
+        await _hang_up(writer)
     return time.monotonic() - started
+
+
+async def _hang_up(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
 
 
 async def _drip(writer: asyncio.StreamWriter, first: bytes, drip: bytes) -> None:
@@ -111,9 +116,10 @@ async def _header_row(collector: CollectorProcess) -> Row:
     except OSError:
         answer = b""
     finally:
-        writer.close()
+        await _hang_up(writer)
     growth = (highest_bytes(collector) - before) / MIB
-    alive = (await Connection(collector.port).exchange(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n")).status == 200
+    health = Connection(collector.port, keep_alive=False)
+    alive = (await health.exchange(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n")).status == 200
     refused = sent < SENT_HEADER_MIB * MIB or answer.startswith(b"HTTP/1.1 431")
     figure = f"{'431 or closed' if refused else 'taken'} after {sent / MIB:.1f} MiB, +{growth:.2f} MiB"
     return Row(
