@@ -33,6 +33,7 @@ from tropa_collector.settings import Settings
 from tropa_collector.store.protocol import EventLog, Identity, Outcome, Quarantined, Record, Submission
 
 Originals = Callable[[], Sequence[bytes] | None]
+_new = tuple.__new__  # a named tuple's own constructor costs three times as much
 _NO_CONTEXT: Final[dict[str, Any]] = {}
 _NOBODY: Final = ("no_identity", "$", "No identifier that can be used: the event is kept, but belongs to nobody.")
 _KINDS: Final = frozenset(kind.name for kind in KINDS)
@@ -159,14 +160,14 @@ class Pipeline:
         # A backend's own address says nothing about its visitors: theirs is in context.ip.
         visitor = receipt.address if of_browser else None
         place, address = lookup_place(visitor), stored_address(visitor, mode)
-        source_name = source.name
+        source_name, ip_json = source.name, _text(address)
 
         def enrich(event: Valid, found: Extracted) -> Record:
-            sent = event.event
+            sent, encoded, type_, name, message_id, original_at, sent_at, _ = event
             context = sent.get("context") or _NO_CONTEXT
             timestamp = corrected_timestamp(
-                event.original_at,
-                event.sent_at,
+                original_at,
+                sent_at,
                 received_at,
                 retried=receipt.retried,
                 max_skew_us=max_skew_us,
@@ -176,32 +177,29 @@ class Pipeline:
             page, campaign = page_and_campaign(context)
             device = lookup_device(context.get("userAgent") or header_agent, context.get("userAgentData") or hints)
             geo, ip = place, address
-            encoded = event.encoded
             if "ip" in context and mode != "full":
                 own = stored_address(context["ip"], mode)
                 if not of_browser:
                     geo, ip = lookup_place(context["ip"]), own
                 encoded = orjson.dumps({**sent, "context": {**context, "ip": own}})
-            body = b'%b,"enriched":{"device":%b,"geo":%b,"campaign":%b,"page":%b,"ip":%b}}' % (
-                encoded[:-1],
-                device.json if device is not None else b"null",
-                geo.json if geo is not None else b"null",
-                campaign.json if campaign is not None else b"null",
-                page.json if page is not None else b"null",
-                b'"%b"' % ip.encode() if ip is not None else b"null",
+            body = (
+                f'{encoded.decode()[:-1]},"enriched":{{"device":{device.json if device is not None else "null"},'
+                f'"geo":{geo.json if geo is not None else "null"},"campaign":{campaign.json if campaign is not None else "null"},'
+                f'"page":{page.json if page is not None else "null"},"ip":{ip_json if ip is address else _text(ip)}}}}}'
             )
-            return Record(
+            fields = (
                 source_name,
                 trust,
-                event.type,
-                event.name,
-                event.message_id,
+                type_,
+                name,
+                message_id,
                 received_at,
-                event.original_at or 0,
+                original_at or 0,
                 timestamp,
-                body.decode(),
-                _packed(found) if found.identifiers else None,
+                body,
+                _packed(found),
             )
+            return _new(Record, fields)
 
         return enrich
 
@@ -230,9 +228,14 @@ class Pipeline:
         )
 
 
-def _packed(found: Extracted) -> Identity:
+def _packed(found: Extracted) -> Identity | None:
     """Plain lists and tuples: what goes to the writer process."""
-    return [(ident.key, ident.trust, ident.rank, ident.no_merge) for ident in found.identifiers], found.traits, found.previous
+    identifiers, _, traits, previous = found
+    return ([*map(tuple, identifiers)], traits, previous) if identifiers else None
+
+
+def _text(address: str | None) -> str:
+    return "null" if address is None else f'"{address}"'
 
 
 def _json(facts: dict[str, Any]) -> str:

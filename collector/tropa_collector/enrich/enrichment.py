@@ -14,4 +14,4 @@ class Enrichment(dict[str, Any]):
 
     def __init__(self, found: dict[str, Any]) -> None:
         super().__init__(found)
-        self.json = orjson.dumps(found)
+        self.json = orjson.dumps(found).decode()
