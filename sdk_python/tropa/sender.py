@@ -84,13 +84,13 @@ class Sender:
         deadline = time.monotonic() + timeout
         self._adopt_orphans(timeout)
         with self._changed:
-            target, adopted_before = self._accepted + self._adopted, self._adopted
+            target = self._accepted + self._adopted
             self._flushing.append(deadline)
             self._changed.notify_all()
         try:
             if target > self._settled:
                 self._start()
-            while self._settled < target + self._adopted - adopted_before and time.monotonic() < deadline:
+            while self._settled < target and time.monotonic() < deadline:
                 self._wait_or_work(deadline)
         finally:
             with self._changed:

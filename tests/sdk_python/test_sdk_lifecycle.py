@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -74,7 +75,8 @@ while True:
             lines = [host.stdout.readline()]
             time.sleep(pause)
             host.send_signal(signal.SIGTERM)
-            lines += host.communicate(timeout=15)[0].splitlines(keepends=True)
+            lines += host.stdout.readlines()
+            host.wait(15)
         assert host.returncode == -signal.SIGTERM
         accepted = Counter(f"E{line.strip()}" for line in lines if line.endswith("\n") and "refused" not in line)
         assert accepted <= collector.names() - before
@@ -138,6 +140,31 @@ def test_forks(collector: Any, run_host: RunHost, program: str, mode: Any) -> No
     run_host("def tropa_track(*what): client.track(*what)\n" + program, upload_interval=0.1, **mode)
     assert collector.names() == expected("child", "parent")
     assert len(collector.received()) == 2, "the child does not send what is the parent's"
+
+
+def test_a_living_child_does_not_hold_the_files_of_its_ended_parent(
+    collector: Any, start_host: Callable[..., subprocess.Popen[str]], run_host: RunHost
+) -> None:
+    """A lock lasts as long as any copy of the open file does, and a forked child has copies."""
+    collector.always(status=503)
+    program = """
+client.track("u", "parent")
+child = os.fork()
+if child == 0:
+    time.sleep(20)
+print(child, flush=True); signal.pause()
+"""
+    with start_host(program, spool="spool") as host:
+        assert host.stdout is not None
+        child = int(host.stdout.readline())
+        host.kill()
+        host.stdout.close()
+    collector.always()
+    try:
+        run_host("assert client.flush(5).sent == 1", spool="spool")
+    finally:
+        os.kill(child, signal.SIGKILL)
+    assert collector.names() == expected("parent")
 
 
 def test_a_fork_while_the_sender_imports_urllib3(collector: Any, run_host: RunHost) -> None:

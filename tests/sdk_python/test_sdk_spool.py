@@ -79,7 +79,9 @@ def test_a_line_cut_off_by_the_kill_was_never_accepted(tmp_path: Path) -> None:
     spool.close()
     with kept(tmp_path)[0].open("ab") as file:
         file.write(b'{"cut')
-    assert take_all(Spool(tmp_path, options())) == [b"whole"]
+    successor = Spool(tmp_path, options())
+    assert take_all(successor) == [b"whole"]
+    assert kept(tmp_path) == []
 
 
 def test_events_of_another_key_are_left_alone(tmp_path: Path) -> None:
