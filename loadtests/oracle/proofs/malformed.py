@@ -7,8 +7,10 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import orjson
+
 from loadtests.collector_process import CollectorProcess
-from loadtests.oracle.exchange import Connection, Exchange
+from loadtests.oracle.exchange import Connection, Exchange, post
 from loadtests.oracle.hostile import corpus
 from loadtests.oracle.issuer import Issuer
 from loadtests.oracle.judge import conservation_row, examine
@@ -21,6 +23,7 @@ SENDERS = 8
 GROWTH_MIB = 20.0
 P99_SECONDS = 0.5
 WARM_EVENTS = 3_000
+FILLER_EVENTS = 2_600  # of 15 KB: 39 MB, where the page cache holds 32
 
 
 async def prove(directory: Path, *, count: int, seed: int = 1, slack: float = 1.0) -> list[Row]:
@@ -30,6 +33,7 @@ async def prove(directory: Path, *, count: int, seed: int = 1, slack: float = 1.
         issuer.start()
         await issuer.until(WARM_EVENTS, seconds=20)
         await issuer.finish()
+        await send_all(collector, _fillers(collector.server_key))
         await send_all(collector, corpus.requests(count // 10, key=collector.server_key, seed=seed + 1))
         before, pids = collector.rss_bytes(), (collector.pid, collector.writer_pid)
         answers = await send_all(collector, corpus.requests(count, key=collector.server_key, seed=seed))
@@ -44,6 +48,17 @@ async def prove(directory: Path, *, count: int, seed: int = 1, slack: float = 1.
         ]
         await asyncio.to_thread(collector.stop)
     return [*rows, *examine(collector.data, issuer.ledger).rows(TEST, "honest events before them")]
+
+
+def _fillers(key: str) -> Iterator[bytes]:
+    """Large honest events: SQLite's page cache is full before the memory is taken."""
+    text = "x" * 15_000
+    for first in range(0, FILLER_EVENTS, 20):
+        numbers = range(first, first + 20)
+        events = [
+            {"type": "track", "event": "Filler", "messageId": f"f-{n}", "userId": "f", "properties": {"t": text}} for n in numbers
+        ]
+        yield post("/v1/batch", orjson.dumps({"batch": events}), f"x-write-key: {key}")
 
 
 async def send_all(collector: CollectorProcess, requests: Iterator[bytes]) -> list[tuple[bytes, Exchange]]:
