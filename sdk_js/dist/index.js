@@ -241,6 +241,7 @@ var LINGER = 250;
 var SEND_AT = 20;
 var TIMEOUT = 15e3;
 var RESCAN = 2100;
+var AFTERMATH = 3e3;
 var KEEPALIVE_BYTES = 6e4;
 var flights = /* @__PURE__ */ new Set();
 var bytesInFlight = 0;
@@ -307,7 +308,7 @@ var post = async (batch, body, bytes) => {
     if (status === 200) status = 0;
   }
   bytesInFlight -= bytes;
-  flights.delete(flight) ? quietly(() => settle(batch, status, reply, retryAfter)) : afterAbort();
+  flights.delete(flight) ? quietly(() => settle(batch, status, reply, retryAfter)) : setTimeout(afterAbort, AFTERMATH);
 };
 var attempt = (batch, leaving) => {
   const body = bodyOf(batch);
@@ -363,7 +364,7 @@ var touchSession = () => {
   const { search } = location;
   const landed = search === seen ? "{}" : landingTags(seen = search);
   const idle = Math.abs(now - last);
-  const fresh = idle > 30 * MINUTE || Math.abs(now - start2) > 1440 * MINUTE || landed[2] && landed !== tags;
+  const fresh = idle > 30 * MINUTE || now - start2 > 1440 * MINUTE || landed[2] && landed !== tags;
   if (fresh) [start2, tags] = [now, landed];
   if (fresh || idle > MINUTE) {
     session = [start2, now, tags];
@@ -527,22 +528,22 @@ var open2 = (options, calls = []) => {
 
 // src/forms.ts
 var enableForms = (tropa) => {
-  const submitted = ({ target }) => {
+  const submitted = ({ target }) => quietly(() => {
     const attribute = (name) => target.getAttribute(name);
     tropa.track("Form Submitted", { id: attribute("id"), name: attribute("name"), action: attribute("action") });
-  };
+  });
   addEventListener("submit", submitted, true);
   return () => removeEventListener("submit", submitted, true);
 };
 
 // src/links.ts
 var enableOutboundLinks = (tropa) => {
-  const clicked = ({ target }) => {
+  const clicked = ({ target }) => quietly(() => {
     const link = target.closest("a[href]");
-    if (!link || !link.host || link.host === location.host) return;
+    if (!link.host || link.host === location.host) return;
     tropa.track("Outbound Link Clicked", { url: link.href });
     link.href = tropa.link(link.href);
-  };
+  });
   addEventListener("click", clicked, true);
   addEventListener("auxclick", clicked, true);
   return () => {

@@ -1,11 +1,19 @@
+// src/storage.ts
+var quietly = (work) => {
+  try {
+    return work();
+  } catch {
+  }
+};
+
 // src/links.ts
 var enableOutboundLinks = (tropa) => {
-  const clicked = ({ target }) => {
+  const clicked = ({ target }) => quietly(() => {
     const link = target.closest("a[href]");
-    if (!link || !link.host || link.host === location.host) return;
+    if (!link.host || link.host === location.host) return;
     tropa.track("Outbound Link Clicked", { url: link.href });
     link.href = tropa.link(link.href);
-  };
+  });
   addEventListener("click", clicked, true);
   addEventListener("auxclick", clicked, true);
   return () => {

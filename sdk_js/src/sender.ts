@@ -10,6 +10,8 @@ const LINGER = 250;
 const SEND_AT = 20;
 const TIMEOUT = 15_000;
 const RESCAN = 2_100;
+/** Chromium finishes an aborted keepalive request, and its answer may set cookies. */
+const AFTERMATH = 3_000;
 /** Browsers allow 64 KB of keepalive requests in flight, a page's other scripts included. */
 const KEEPALIVE_BYTES = 60_000;
 
@@ -95,7 +97,7 @@ const post = async (batch: Batch, body: string, bytes: number) => {
     if (status === 200) status = 0;
   }
   bytesInFlight -= bytes;
-  flights.delete(flight) ? quietly(() => settle(batch, status, reply, retryAfter)) : afterAbort();
+  flights.delete(flight) ? quietly(() => settle(batch, status, reply, retryAfter)) : setTimeout(afterAbort, AFTERMATH);
 };
 
 /** Whether the browser took the batch. */
@@ -139,7 +141,7 @@ export const resume = () => {
   takeOver();
 };
 
-/** Consent was withdrawn: nothing in flight counts any more. `then` is called again as each request settles. */
+/** Consent was withdrawn: nothing in flight counts any more. `then` is called again when the answers to what was in flight have come. */
 export const abort = (then: () => void) => {
   afterAbort = then;
   rest();

@@ -21,7 +21,7 @@ export const landingTags = (search: string): string => {
 
 /**
  * What an event made now carries. 30 minutes without events or 24 hours end a session, and so does another
- * campaign: two are never blended. Clocks jump: distances count, not order.
+ * campaign: two are never blended. Clocks jump: the distance to the last event counts.
  */
 export const touchSession = (): Properties => {
   const now = Date.now();
@@ -29,7 +29,7 @@ export const touchSession = (): Properties => {
   const { search } = location;
   const landed = search === seen ? '{}' : landingTags((seen = search));
   const idle = Math.abs(now - last);
-  const fresh = idle > 30 * MINUTE || Math.abs(now - start) > 1440 * MINUTE || (landed[2] && landed !== tags);
+  const fresh = idle > 30 * MINUTE || now - start > 1440 * MINUTE || (landed[2] && landed !== tags);
   if (fresh) [start, tags] = [now, landed];
   // Written once a minute at most: storage writes are what makes trackers slow.
   if (fresh || idle > MINUTE) {

@@ -1,0 +1,67 @@
+// The cookies that the collector sets, and a visitor's id that script never sees.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createRecorder } from '../../sdk_js/browser/recorder.mjs';
+import { createWorld, sleep, until } from '../../sdk_js/browser/world.mjs';
+
+const world = createWorld();
+const hidden = createWorld({ recorder: createRecorder({ httpOnly: true }) });
+
+const cookie = async (context, name) => (await context.cookies()).find((one) => one.name === name);
+
+test('the first answer makes the script’s cookie the collector’s, with the same id', async () => {
+  const page = await world.open();
+  await page.evaluate(() => tropa.track('First'));
+  const { anonymousId } = await world.event(({ event }) => event === 'First');
+  const set = await until(async () => /\.\d{10}$/.test((await cookie(page.context(), 'tropa_id')).value) && cookie(page.context(), 'tropa_id'));
+  assert.equal(set.value.split('.')[0], anonymousId);
+  assert.equal(set.sameSite, 'Lax');
+  await page.reload();
+  await page.evaluate(() => tropa.track('Second'));
+  assert.equal((await world.event(({ event }) => event === 'Second')).anonymousId, anonymousId);
+  await sleep(300);
+  assert.equal((await cookie(page.context(), 'tropa_id')).value, set.value);
+});
+
+test('the answer of a page that is gone keeps the next page from sending again', async () => {
+  const page = await world.open();
+  world.gate.delayMs = 300;
+  await page.evaluate(() => tropa.track('Once'));
+  await page.goto(`${world.site.origin}/plain`);
+  await world.event(({ event }) => event === 'Once');
+  await sleep(3000);
+  world.gate.delayMs = 0;
+  assert.equal(world.named('Once').length, 1);
+  assert.deepEqual(await page.evaluate(() => Object.keys(localStorage).filter((key) => key.includes('_q_'))), []);
+});
+
+test('HttpOnly: one visitor over pages, a new one after reset, and script sees neither', async () => {
+  const page = await hidden.open({ data: { httpOnly: '' }, wait: true, address: `${hidden.site.origin}/?http-only=1` });
+  const track = async (name) => {
+    await page.evaluate((event) => tropa.track(event), name);
+    return (await hidden.event(({ event }) => event === name)).anonymousId;
+  };
+  const first = await track('A');
+  await sleep(200);
+  await page.reload();
+  const second = await track('B');
+  assert.deepEqual([second, await page.evaluate(() => tropa.anonymousId())], [first, null]);
+  assert.equal((await cookie(page.context(), 'tropa_id')).httpOnly, true);
+  assert.ok(!(await page.evaluate(() => document.cookie + JSON.stringify(localStorage))).includes(first));
+  await page.evaluate(() => tropa.reset());
+  await page.goto(`${hidden.site.origin}/?http-only=1`);
+  await sleep(200);
+  assert.notEqual(await track('C'), first);
+  await sleep(200);
+  assert.equal(await track('D'), hidden.recorder.events.find(({ event }) => event === 'C').anonymousId);
+});
+
+test('another site: no cookie is sent or set, the event arrives', async () => {
+  const page = await world.open({ address: `${world.site.elsewhere}/` });
+  await page.evaluate(() => tropa.track('Elsewhere'));
+  assert.ok(await world.event(({ event }) => event === 'Elsewhere'));
+  assert.equal(world.recorder.batches.at(-1).headers.cookie, undefined);
+  await sleep(200);
+  assert.match((await cookie(page.context(), 'tropa_id')).value, /\.0$/);
+});

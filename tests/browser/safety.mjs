@@ -1,0 +1,125 @@
+// What a page may do to the SDK, and what the SDK may not do to a page.
+
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { createWorld, html, KEY, sleep, until } from '../../sdk_js/browser/world.mjs';
+
+const dist = (name) => readFileSync(new URL(`../../sdk_js/dist/${name}`, import.meta.url));
+const integrity = `sha384-${createHash('sha384').update(dist('tropa.js')).digest('base64')}`;
+
+const script = (attributes = '') => `<script src="/t.js" data-key="${KEY}" data-url="${world.gate.url}" ${attributes}></script>`;
+
+const strict = () => ({
+  headers: {
+    'Content-Security-Policy':
+      `default-src 'none'; script-src 'nonce-n0nce'; connect-src ${new URL(world.gate.url).origin}; ` +
+      "base-uri 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
+  },
+  body: html(
+    `<script nonce="n0nce">${dist('stub.js')};tropa.page();tropa.track('Early', { at: 1 });tropa.ready(t => { t.track('Ready') })</script>` +
+      script(`async nonce="n0nce" integrity="${integrity}" crossorigin data-auto="pages forms links"`),
+  ),
+});
+
+const pages = {
+  '/strict': strict,
+  '/twice': () => html(script('data-auto="pages"') + script('data-auto="pages"')),
+  '/clobbered': () => html('', `<form id="tropa"><input name="identify2"></form>${script()}`),
+  '/named': () => html(script('data-name="shop"')),
+  '/load': () => html(`<script>${dist('stub.js')};tropa.track('Before load');tropa.load('${KEY}', { url: '${world.gate.url}' })</script><script src="/t.js"></script>`),
+  '/frames': () => html('', '<iframe sandbox="allow-scripts" src="/frame"></iframe>'),
+  '/frame': () => html(script(), `<script>onload = () => tropa.track('Sandboxed')</script>`),
+  '/partitioned': () => html('', `<iframe src="${world.site.elsewhere}/inside"></iframe>`),
+  '/inside': () => html(script(), `<script>onload = () => tropa.track('Partitioned')</script>`),
+};
+const world = createWorld({ pages });
+
+test('strict CSP with a nonce, SRI and Trusted Types: early calls and all helpers work', async () => {
+  const page = await world.open({ path: '/strict' });
+  const reports = [];
+  page.on('console', (message) => message.type() === 'error' && !/404/.test(message.text()) && reports.push(message.text()));
+  assert.ok(await world.event(({ event }) => event === 'Ready'));
+  const early = await world.event(({ event }) => event === 'Early');
+  assert.deepEqual(early.properties, { at: 1 });
+  assert.match(early.context.page.url, /\/strict/);
+  assert.equal(world.recorder.events.filter(({ type, context }) => type === 'page' && context.page.path === '/strict').length, 2);
+  assert.deepEqual([page.thrown, reports], [[], []]);
+});
+
+test('the stub is at most 200 bytes', () => assert.ok(dist('stub.js').length <= 200));
+
+test('two copies on a page: the first stays in charge', async () => {
+  const page = await world.open({ path: '/twice' });
+  await page.evaluate(() => tropa.track('Twice'));
+  await world.event(({ event }) => event === 'Twice');
+  await sleep(400);
+  assert.equal(world.named('Twice').length, 1);
+  assert.equal(world.recorder.events.filter(({ type, context }) => type === 'page' && context.page.path === '/twice').length, 1);
+});
+
+test('an element named like the global does not replace it', async () => {
+  const page = await world.open({ path: '/clobbered' });
+  await page.evaluate(() => tropa.track('Clobbered'));
+  assert.ok(await world.event(({ event }) => event === 'Clobbered'));
+});
+
+test('every name can be changed', async () => {
+  const page = await world.open({ path: '/named', wait: false });
+  await page.evaluate(() => shop.track('Named'));
+  assert.ok(await world.event(({ event }) => event === 'Named'));
+  await sleep(300);
+  const left = await page.evaluate(() => [typeof window.tropa, /shop_id=/.test(document.cookie), ...Object.keys(localStorage).sort()]);
+  assert.deepEqual(left, ['undefined', true, 'shop_id', 'shop_session']);
+});
+
+test('load() through the stub', async () => {
+  await world.open({ path: '/load' });
+  assert.ok(await world.event(({ event }) => event === 'Before load'));
+});
+
+test('a sandboxed frame: no cookies, no storage, no exception, delivered', async () => {
+  const page = await world.open({ path: '/frames', wait: false });
+  assert.ok(await world.event(({ event }) => event === 'Sandboxed'));
+  assert.deepEqual(page.thrown, []);
+});
+
+test('a partitioned frame of another site is delivered', async () => {
+  const page = await world.open({ path: '/partitioned', wait: false });
+  assert.ok(await world.event(({ event }) => event === 'Partitioned'));
+  assert.deepEqual(page.thrown, []);
+});
+
+const refusing = {
+  'storage blocked': () => Object.defineProperty(window, 'localStorage', { get: () => { throw new DOMException('no', 'SecurityError'); } }),
+  'storage full': () => { for (let i = 0, text = 'x'.repeat(500_000); text; ) try { localStorage[`fill${i++}`] = text; } catch { text = text.slice(0, text.length >> 1); } },
+  'cookies blocked': () => Object.defineProperty(Document.prototype, 'cookie', { get: () => { throw new DOMException('no', 'SecurityError'); }, set: () => { throw new DOMException('no', 'SecurityError'); } }),
+  'a polluted prototype': () => { Object.prototype.polluted = { toJSON: 1 }; Object.prototype.writeKey2 = 'x'; Array.prototype.junk = () => 1; },
+  'a hostile referrer': () => Object.defineProperty(Document.prototype, 'referrer', { get: () => 'javascript:"><img onerror=x>\u0000\ud800%%' }),
+  'a fetch that throws at once': () => { const { fetch } = window; let n = 0; window.fetch = (...args) => { if (n++ < 2) throw new Error('wrapped'); return fetch(...args); }; },
+};
+for (const [what, init] of Object.entries(refusing))
+  test(`${what}: no exception reaches the page, nothing is lost`, async () => {
+    const page = await world.open({ init, data: { auto: 'pages links forms' } });
+    const name = `With ${what}`;
+    await page.evaluate((event) => { for (let i = 0; i < 25; i++) tropa.track(event, JSON.parse(`{"i":${i},"__proto__":{"x":1}}`)); }, name);
+    await until(() => world.named(name).length >= 25);
+    assert.equal(new Set(world.named(name).map(({ properties }) => properties.i)).size, 25);
+    assert.deepEqual(page.thrown, []);
+  });
+
+test('forms and outbound links: what was typed stays at home', async () => {
+  const page = await world.open({ data: { auto: 'forms links' } });
+  await page.evaluate(() => {
+    document.body.innerHTML = '<form id="newsletter" name="news" action="/plain"><input name="id" value="secret"><button>go</button></form>';
+    document.dispatchEvent(new Event('click'));
+    document.dispatchEvent(new Event('submit'));
+    document.querySelector('form').addEventListener('submit', (event) => event.preventDefault());
+  });
+  await page.click('button');
+  const submitted = await world.event(({ event }) => event === 'Form Submitted');
+  assert.deepEqual(submitted.properties, { id: 'newsletter', name: 'news', action: '/plain' });
+  assert.ok(!JSON.stringify(submitted).includes('secret'));
+  assert.deepEqual(page.thrown, []);
+});
