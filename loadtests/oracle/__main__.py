@@ -26,6 +26,7 @@ Proof = Callable[[Path, argparse.Namespace], Awaitable[list[Row]]]
 PROOFS: dict[str, Proof] = {
     "kills": lambda path, asked: kills.prove(path, times=asked.times, module=asked.build),
     "drain": lambda path, asked: drain.prove(path, times=asked.times, module=asked.build),
+    "stuck-upload": lambda path, _: drain.prove_stuck_upload(path),
     "full-disk": lambda path, _: lasting.prove_full_disk(path),
     "sync-errors": lambda path, asked: lasting.prove_sync_errors(path, module=asked.build),
     "malformed": lambda path, asked: malformed.prove(path, count=min(asked.count, 10_000), seed=asked.seed),

@@ -44,6 +44,10 @@ def test_sigterm_under_load_answers_what_was_sent(tmp_path: Path) -> None:
     assert broken(asyncio.run(drain.prove(tmp_path, times=2, slack=SLACK))) == []
 
 
+def test_sigterm_does_not_wait_for_an_upload_that_stalls(tmp_path: Path) -> None:
+    assert broken(asyncio.run(drain.prove_stuck_upload(tmp_path, drain_seconds=2.0))) == []
+
+
 def test_a_build_that_does_not_drain_is_caught(tmp_path: Path) -> None:
     rows = asyncio.run(drain.prove(tmp_path, times=1, module=f"{SABOTAGE}.drain_off", slack=SLACK))
     assert any("reset or left unanswered" in fault for fault in broken(rows))

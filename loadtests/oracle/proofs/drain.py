@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from loadtests.collector_process import CollectorProcess
+from loadtests.oracle.exchange import post
 from loadtests.oracle.issuer import Issuer
 from loadtests.oracle.judge import examine
 from loadtests.oracle.table import Row, at_most, none_of
@@ -14,6 +15,21 @@ from loadtests.oracle.table import Row, at_most, none_of
 TEST = "SIGTERM under load"
 EXIT_SECONDS = 10.0
 EVENTS_BEFORE = 400
+
+
+async def prove_stuck_upload(directory: Path, *, drain_seconds: float = 8.0) -> list[Row]:
+    """A body that never comes does not hold the collector up: it leaves in time, and says that nothing was left unanswered."""
+    with CollectorProcess(directory / "stuck", drain_seconds=drain_seconds) as collector:
+        _, writer = await asyncio.open_connection("127.0.0.1", collector.port)
+        writer.write(post("/v1/batch", bytes(1_000), f"x-write-key: {collector.server_key}")[:-500])
+        await writer.drain()
+        await asyncio.sleep(0.05)
+        signalled = time.monotonic()
+        status = await asyncio.to_thread(collector.stop)
+        seconds = time.monotonic() - signalled
+        writer.close()
+    done = f"SIGTERM during an upload that stalls, drain_seconds={drain_seconds:g}"
+    return [at_most(TEST, done, seconds, drain_seconds + 2.0, "s"), Row(TEST, done, f"exit {status}", "exit 0", status == 0)]
 
 
 async def prove(directory: Path, *, times: int, module: str = "tropa_collector", slack: float = 1.0) -> list[Row]:
