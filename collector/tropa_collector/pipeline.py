@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -30,17 +30,17 @@ from tropa_collector.metrics import Counters
 from tropa_collector.receive.keys import Source
 from tropa_collector.receive.receipt import Receipt
 from tropa_collector.settings import Settings
-from tropa_collector.store.protocol import EventLog, Identity, Outcome, Quarantined, Record, Submission
+from tropa_collector.store.protocol import EventLog, Identity, Outcome, Quarantined, Record, Submission, Trust
 
 Originals = Callable[[], Sequence[bytes] | None]
 _new = tuple.__new__  # a named tuple's own constructor costs three times as much
 _NO_CONTEXT: Final[dict[str, Any]] = {}
 _NOBODY: Final = ("no_identity", "$", "No identifier that can be used: the event is kept, but belongs to nobody.")
+_TRUST: Final = {"browser": int(Trust.CLAIMED), "server": int(Trust.SERVER)}
 _KINDS: Final = frozenset(kind.name for kind in KINDS)
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What became of a request's events. ``accepted`` counts duplicates: a retry is answered as its first try."""
 
     accepted: int
@@ -84,10 +84,13 @@ class Pipeline:
         settled = 0
         try:
             prepared = self.prepare(envelope, receipt, originals)
-            outcomes = await self._log.commit(prepared.submission._replace(released=released))
-            for outcome, number in self._count(outcomes, len(prepared.submission.quarantined)):
-                counters.settle(source, outcome, number)
-                settled += number
+            submission = prepared.submission
+            outcomes = await self._log.commit(submission._replace(released=released) if released else submission)
+            duplicates, refused = outcomes.count(Outcome.DUPLICATE), outcomes.count(Outcome.QUARANTINED)
+            counters.settle(source, "stored", len(outcomes) - duplicates - refused)
+            counters.settle(source, "duplicate", duplicates)
+            counters.settle(source, "quarantined", refused + len(submission.quarantined))
+            settled = events
         finally:
             counters.settle(source, "refused", events - settled)
         for error in prepared.errors:
@@ -95,15 +98,6 @@ class Pipeline:
         for warning in prepared.warnings:
             counters.warnings[warning["code"]] += 1
         return Verdict(events - len(prepared.errors), prepared.errors, prepared.warnings)
-
-    @staticmethod
-    def _count(outcomes: Sequence[int], quarantined: int) -> list[tuple[str, int]]:
-        duplicates, refused = outcomes.count(Outcome.DUPLICATE), outcomes.count(Outcome.QUARANTINED)
-        return [
-            ("stored", len(outcomes) - duplicates - refused),
-            ("duplicate", duplicates),
-            ("quarantined", quarantined + refused),
-        ]
 
     def prepare(self, envelope: Envelope, receipt: Receipt, originals: Originals) -> Prepared:
         """Validate and enrich; nothing is stored. ``/v1/validate`` ends here."""
@@ -130,7 +124,7 @@ class Pipeline:
         if scope is None:
             options, secret = source.options, source.signing_secret
             scope = self._scopes[source.name] = Scope(
-                trust=int(source.trust),
+                trust=_TRUST[source.kind],
                 require_signed_identify=options.require_signed_identify,
                 signing_secret=secret.encode() if secret else None,
                 default_region=options.default_country or self._settings.default_country,
@@ -151,7 +145,7 @@ class Pipeline:
         """The enrich stage of one request: what is the same for its events is looked up once."""
         source, received_at = receipt.source, receipt.received_at
         of_browser = source.kind == "browser"
-        trust = int(source.trust)
+        trust = _TRUST[source.kind]
         mode, lookup_place, lookup_device = self._settings.ip_storage, self._places.lookup, self._devices.lookup
         skews, max_skew_us = self._skews, self._max_skew_us
         server_clock = "" if of_browser else f"{source.name} {receipt.address}"

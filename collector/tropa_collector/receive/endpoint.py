@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from dataclasses import dataclass
-from functools import cache, partial
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, NamedTuple
 
 from tropa_collector.errors import (
     Forbidden,
@@ -65,8 +64,7 @@ class _Gone(Exception):  # noqa: N818 - the sender left; nothing to answer
     pass
 
 
-@dataclass(frozen=True, slots=True)
-class _Ask:
+class _Ask(NamedTuple):
     """A request on its way to a reply: what the handlers of all paths need."""
 
     method: str
@@ -76,6 +74,22 @@ class _Ask:
 
 
 Handler = Callable[[_Ask], Awaitable[Reply]]
+
+
+class _Originals:
+    """The bytes of each event, sliced once, for the first bad one: a batch may hold thousands of them."""
+
+    __slots__ = ("_body", "_slice", "_sliced")
+
+    def __init__(self, body: bytes, slice_: Callable[[bytes], Sequence[bytes] | None]) -> None:
+        self._body = body
+        self._slice = slice_
+        self._sliced: list[Sequence[bytes] | None] = []
+
+    def __call__(self) -> Sequence[bytes] | None:
+        if not self._sliced:
+            self._sliced.append(self._slice(self._body))
+        return self._sliced[0]
 
 
 class Endpoint:
@@ -171,8 +185,7 @@ class Endpoint:
             self._spend(receipt, len(envelope.items))
         except RequestError as error:
             raise self._refused(error) from None
-        # Sliced once, for the first bad event: a batch may hold thousands of them.
-        return replies.of_verdict(await self._pipeline.ingest(envelope, receipt, cache(partial(slice_, body))))
+        return replies.of_verdict(await self._pipeline.ingest(envelope, receipt, _Originals(body, slice_)))
 
     async def _validate(self, ask: _Ask) -> Reply:
         if ask.method != "POST":

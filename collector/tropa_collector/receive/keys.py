@@ -110,10 +110,11 @@ def read_sources(entries: Iterable[str], options: Mapping[str, SourceOptions]) -
         SettingsError: an entry of another shape, a name or key used twice, options for a source that does not exist.
     """
     sources: list[Source] = []
-    for entry in entries:
+    for number, entry in enumerate(entries, start=1):
         name, kind, key, secret, *rest = (*entry.split(":"), "", "", "")
         if not _NAME.fullmatch(name) or kind not in {"browser", "server"} or not _KEY.fullmatch(key) or any(rest):
-            raise SettingsError(f"write_keys: {_hidden(entry)!r} is not name:browser|server:key or name:browser:key:secret.")
+            # What stands there is not shown: in an entry of another shape any part may be the key.
+            raise SettingsError(f"write_keys: entry {number} is not name:browser|server:key or name:browser:key:secret.")
         if name == "replay" or any(name == known.name or key == known.write_key for known in sources):
             raise SettingsError(f"write_keys: {name!r} is reserved, or its name or key is used twice.")
         sources.append(
@@ -129,10 +130,6 @@ def read_sources(entries: Iterable[str], options: Mapping[str, SourceOptions]) -
     if unknown:
         raise SettingsError(f"sources: there are options for {', '.join(unknown)}, but write_keys has no such source.")
     return sources
-
-
-def _hidden(entry: str) -> str:
-    return ":".join(part if place < 2 else "…" for place, part in enumerate(entry.split(":")))
 
 
 @dataclass(frozen=True, slots=True)

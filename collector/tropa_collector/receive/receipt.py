@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from tropa_collector.receive.keys import Source
 
+_NO_HINTS: Final[Mapping[str, str]] = MappingProxyType({})
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+
+class Receipt(NamedTuple):
     """The facts of one receipt. A replay builds it again from what quarantine kept."""
 
     source: Source
     received_at: int  # UTC microseconds
     address: str | None = None  # of the visitor; for a server key of the backend, which is not the visitor's
     user_agent: str | None = None
-    hints: Mapping[str, str] = field(default_factory=dict)  # Sec-CH-UA* headers
+    hints: Mapping[str, str] = _NO_HINTS  # Sec-CH-UA* headers
     retried: bool = False  # the request carried a retry marker: its sentAt may be stale
     opted_out: bool = False  # Sec-GPC: 1
     replay: bool = False
