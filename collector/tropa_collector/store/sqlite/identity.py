@@ -32,8 +32,10 @@ from tropa_collector.identity.records import (
 from tropa_collector.identity.resolve import order_time, resolve, triage
 from tropa_collector.identity.traits import Register, fold
 from tropa_collector.store.protocol import Record
+from tropa_collector.store.sqlite.words import SEARCHABLE, index_words, word
 
 CACHE_ROWS = 32_768  # of one generation, of which there are two
+MAX_NAMED_TRAITS = 100  # of one row of the feed
 _DAY = 86_400_000_000
 _IDENTIFIER: Final = ", ".join(Identifier._fields)
 _EDGE: Final = ", ".join(Edge._fields)
@@ -42,6 +44,7 @@ _REGISTER: Final = ", ".join(Register._fields)
 
 
 Rows = TypeVar("Rows")
+Place = tuple[int, str]  # of a trait: identifier and name
 
 
 class Recent(Generic[Rows]):
@@ -67,13 +70,15 @@ class Recent(Generic[Rows]):
 class Resolution:
     """The identity of one store. ``plan`` and ``write`` run inside a transaction; ``committed`` follows it."""
 
-    def __init__(self, connection: sqlite3.Connection, policy: Policy) -> None:
+    def __init__(self, connection: sqlite3.Connection, policy: Policy, searchable: Collection[str] = SEARCHABLE) -> None:
         self._connection = connection
-        self._policy = policy
+        self.policy = policy
+        self._searchable = frozenset(searchable)
         self._rows: Recent[Identifier] = Recent()
         self._edges: Recent[Edge] = Recent()
         self._days: dict[int, int] = {}
-        self._next_ids = self._free_ids()
+        self.next_ids = self._free_ids()
+        index_words(connection, self._searchable)
 
     def _free_ids(self) -> NextIds:
         return NextIds(
@@ -93,9 +98,9 @@ class Resolution:
         calls = [_call(record) for record in records]
         known = self._lookup({key for call in calls for key in call.lookups()})
         pairs = self._pairs(calls, known)
-        first = triage(calls, known, pairs, self._policy, self._next_ids)
+        first = triage(calls, known, pairs, self.policy, self.next_ids)
         snapshot = self.load(first.contacts) if first.slow else _EMPTY
-        return resolve(first, snapshot, policy=self._policy)
+        return resolve(first, snapshot, policy=self.policy)
 
     def _lookup(self, keys: Collection[Key]) -> dict[Key, Identifier]:
         known, missing = {}, []
@@ -198,28 +203,30 @@ class Resolution:
             plan.contacts,
         )
         execute(_UPSERT_IDENTIFIER, plan.identifiers)
+        self._note_days(plan.identifiers)
         execute("UPDATE contacts SET merged_into = ?2 WHERE merged_into = ?1", plan.redirects)
         execute(
             "INSERT OR REPLACE INTO cores VALUES (?, ?, ?)",
             [(core.id, core.merges, json.dumps(core.recent)) for core in plan.cores],
         )
         execute(f"INSERT OR REPLACE INTO edges ({_EDGE}) VALUES ({','.join('?' * len(Edge._fields))})", plan.edges)  # noqa: S608
-        execute("INSERT OR IGNORE INTO cannot_link VALUES (?, ?)", plan.cannot_link)
+        parted = next((row.id for row in plan.log if row.action == "unmerge"), 0)
+        execute("INSERT OR IGNORE INTO cannot_link VALUES (?, ?, ?)", [(*pair, parted) for pair in plan.cannot_link])
         execute("DELETE FROM cannot_link WHERE a = ? AND b = ?", plan.can_link)
-        self._write_traits(plan.traits)
+        changed = self._write_traits(plan.traits)
         now = time.time_ns() // 1_000
-        execute(
-            "INSERT OR IGNORE INTO identity_log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [(row[0], now, *row[1:9], json.dumps(row.detail), row.dedup_key) for row in plan.log],
-        )
+        rows = [(row[0], now, *row[1:9], json.dumps(row.detail), row.dedup_key) for row in plan.log]
+        rows += self._trait_changes(changed, plan.sequence.log, now)
+        execute("INSERT OR IGNORE INTO identity_log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        self._logged = plan.sequence.log + len(rows) - len(plan.log)
         self._write_days(plan.anchors, records)
 
-    def _write_traits(self, writes: Sequence[TraitWrite]) -> None:
-        """Fold new words into the stored registers: one read, one write."""
+    def _write_traits(self, writes: Sequence[TraitWrite]) -> Sequence[Place]:
+        """Fold new words into the stored registers, one read, one write, and say which have changed."""
         if not writes:
-            return
+            return ()
         places = {(write.identifier, write.key) for write in writes}
-        old: dict[tuple[int, str], Register | None] = dict.fromkeys(places)
+        old: dict[Place, Register | None] = dict.fromkeys(places)
         for row in self._in("traits", f"identifier, key, {_REGISTER}", "identifier", {identifier for identifier, _ in places}):
             if (row[0], row[1]) in old:
                 old[row[0], row[1]] = _register(row[2:])
@@ -227,14 +234,45 @@ class Resolution:
         for write in writes:
             place = (write.identifier, write.key)
             new[place] = fold(new[place], write)
+        told = {place: register for place, register in sorted(new.items()) if register is not None and register != old[place]}
         self._connection.executemany(
             "INSERT OR REPLACE INTO traits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                (*place, *_columns(register))
-                for place, register in sorted(new.items())
-                if register is not None and register != old[place]
-            ],
+            [(*place, *_columns(register)) for place, register in told.items()],
         )
+        changed = [(place, old[place], register) for place, register in told.items() if _value(old[place]) != register.value]
+        self._write_words([(place, _value(before), register.value) for place, before, register in changed])
+        return [place for place, _, _ in changed]
+
+    def _write_words(self, changed: Sequence[tuple[Place, Any, Any]]) -> None:
+        """Keep the searchable traits' index in step."""
+        found = [(word(old), word(new), *place) for place, old, new in changed if place[1] in self._searchable]
+        if not found:
+            return
+        execute = self._connection.executemany
+        execute(
+            "DELETE FROM trait_words WHERE text = ? AND identifier = ? AND key = ?", [(old, *at) for old, _, *at in found if old]
+        )
+        execute("INSERT OR IGNORE INTO trait_words VALUES (?, ?, ?)", [(new, *at) for _, new, *at in found if new])
+
+    def _trait_changes(self, changed: Sequence[Place], first_id: int, now: int) -> list[tuple[Any, ...]]:
+        """One row of the log a contact, so that the feed of changes tells of its traits too."""
+        if not changed:
+            return []
+        owner = dict(self._in("identifiers", "id, contact", "id", {identifier for identifier, _ in changed}))
+        keys: dict[int, set[str]] = {}
+        for identifier, key in changed:
+            keys.setdefault(owner[identifier], set()).add(key)
+        return [
+            (first_id + n, now, "traits", contact, 0, 0, 0, "", "", "system", _dumps(sorted(names)[:MAX_NAMED_TRAITS]), None)
+            for n, (contact, names) in enumerate(sorted(keys.items()))
+        ]
+
+    def _note_days(self, identifiers: Sequence[Identifier]) -> None:
+        """New identifiers are written with the day of their first time: that day need not be written again."""
+        free = self.next_ids.identifier
+        for row in identifiers:
+            if row.id >= free:
+                self._days[row.id] = row.first_seen // _DAY
 
     def _write_days(self, anchors: Sequence[int], records: Sequence[Record]) -> None:
         """When an identifier was last seen, to the day, written once a day."""
@@ -249,7 +287,7 @@ class Resolution:
 
     def committed(self, plan: Plan) -> None:
         """The plan is on disk: what was read of it before is out of date."""
-        self._next_ids = plan.sequence
+        self.next_ids = plan.sequence._replace(log=self._logged)
         for row in plan.identifiers:
             self._rows.put((row.kind, row.value), row)
         for edge in plan.edges:
@@ -258,12 +296,13 @@ class Resolution:
     def forget_rows(self) -> None:
         """After a rollback, or a change by an operator: what was read before may not be what is on disk."""
         self._rows, self._edges, self._days = Recent(), Recent(), {}
-        self._next_ids = self._free_ids()
+        self.next_ids = self._free_ids()
 
 
 _EMPTY = Snapshot(frozenset(), (), (), ())
 _UPSERT_IDENTIFIER = (
-    f"INSERT INTO identifiers ({_IDENTIFIER}) VALUES ({','.join('?' * len(Identifier._fields))}) ON CONFLICT (id) DO UPDATE SET "  # noqa: S608
+    f"INSERT INTO identifiers ({_IDENTIFIER}, last_day) VALUES ({','.join(f'?{n}' for n in range(1, len(Identifier._fields) + 1))},"  # noqa: S608
+    f" ?{Identifier._fields.index('first_seen') + 1} / {_DAY}) ON CONFLICT (id) DO UPDATE SET "
     + ", ".join(f"{column} = excluded.{column}" for column in Identifier._fields if column not in {"id", "kind", "value"})
 )
 
@@ -280,6 +319,10 @@ def _call(record: Record) -> Call:
 def _register(row: Sequence[Any]) -> Register:
     value, trust, ts, event_id, source, first_value, first_ts, first_event = row
     return Register(_loads(value), trust, ts, event_id, source, _loads(first_value), first_ts, first_event)
+
+
+def _value(register: Register | None) -> Any:
+    return None if register is None else register.value
 
 
 def _columns(register: Register) -> tuple[Any, ...]:

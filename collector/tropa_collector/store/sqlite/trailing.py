@@ -1,9 +1,10 @@
-"""The indexes that follow the log at a distance: dedupe keys, and the timeline of each identifier.
+"""The indexes that follow the log at a distance: dedupe keys, the timeline of each identifier, and who did what.
 
 An index on a random value dirties a page of its own for each row, in the log and again at the checkpoint, and it gets
 worse as the table outgrows the cache; senders' clocks that differ by seconds make even a time such a value. So new keys
 wait in memory, some thousand at a time, and go in sorted by time, in slices that ride on later commits: neighbours share
-pages, and no commit is held up. The timeline, where even sorted rows would scatter, is appended as runs: a reader asks each run.
+pages, and no commit is held up. Timeline and deeds, where even sorted rows would scatter, are appended as runs: a reader asks
+each run.
 Nothing is lost with the memory: what the index lacks is read from the log again at start.
 
 Whether a key is new is asked of three places: the latest keys (``seen``, exact), a filter over the latest million (a miss
@@ -18,7 +19,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import chain, islice
-from operator import itemgetter
+from operator import add, itemgetter
+
+from tropa_collector.store.sqlite.deeds import Deed, deeds_of
 
 RUN_EVENTS = 8_192  # keys that go in together; what a restart reads from the log is at most twice this
 SLICE_EVENTS = 1_024
@@ -29,6 +32,8 @@ AHEAD_US = 10_000_000  # a clock further ahead than this is always asked of the 
 _CHUNKS = (256, 16, 1)
 _DEDUPE = {rows: "INSERT OR IGNORE INTO dedupe VALUES " + ",".join(["(?,?,?)"] * rows) for rows in _CHUNKS}
 _TIMELINE = {rows: "INSERT OR IGNORE INTO timeline VALUES " + ",".join(["(?,?,?,?)"] * rows) for rows in _CHUNKS}
+_DEEDS = {rows: "INSERT OR IGNORE INTO deeds VALUES " + ",".join(["(?,?,?,?,?)"] * rows) for rows in _CHUNKS}
+_INDEXES = ((_DEDUPE, 3), (_TIMELINE, 4), (_DEEDS, 5))  # of each its statements and its columns
 
 #: Of dedupe: original_at, key, event id. Of the timeline: identifier, timestamp, event id.
 Entry = tuple[int, int, int]
@@ -41,16 +46,15 @@ def hash64(text: str) -> int:
 
 @dataclass(slots=True)
 class _Run:
-    """Rows that go in together, sorted. ``number`` is the id of its first event."""
+    """Rows that go in together, sorted, of each index. ``number`` is the id of its first event."""
 
     number: int
     through_id: int
-    keys: list[Entry]
-    places: list[tuple[int, int, int, int]]
-    written: tuple[int, int] = (0, 0)
+    rows: tuple[Sequence[tuple[int, ...]], ...]
+    written: tuple[int, ...] = (0, 0, 0)
 
-    def ends_with(self, more: tuple[int, int]) -> bool:
-        return self.written[0] + more[0] == len(self.keys) and self.written[1] + more[1] == len(self.places)
+    def ends_with(self, more: tuple[int, ...]) -> bool:
+        return all(start + step == len(rows) for rows, start, step in zip(self.rows, self.written, more, strict=True))
 
 
 class Filter:
@@ -95,22 +99,26 @@ class Trailing:
         self._salts: dict[str, int] = {}
         self._waiting: list[Entry] = []
         self._places: list[Entry] = []
+        self._deeds: list[Deed] = []
         self._run: _Run | None = None
-        self._sliced = (0, 0)
-        entries, places = self._tail()
-        self.extend(entries, places, ceiling=0)
+        self._sliced: tuple[int, ...] = (0, 0, 0)
+        self.extend(*self._tail(), ceiling=0)
 
-    def _tail(self) -> tuple[list[Entry], list[Entry]]:
+    def _tail(self) -> tuple[list[Entry], list[Entry], list[Deed]]:
         entries: list[Entry] = []
         places: list[Entry] = []
-        for original_at, source, message_id, identifier, timestamp, event_id in self._connection.execute(
-            "SELECT original_at, source, message_id, identifier, timestamp, id FROM events WHERE id > ? ORDER BY id",
+        deeds: list[Deed] = []
+        for original_at, source, message_id, identifier, timestamp, event_id, type_, name, body in self._connection.execute(
+            "SELECT original_at, source, message_id, identifier, timestamp, id, type, name, body FROM events"
+            " WHERE id > ? ORDER BY id",
             (self.through_id,),
         ):
             entries.append((original_at, hash64(message_id) ^ self.salt(source), event_id))
             if identifier is not None:
-                places.append((identifier, timestamp, event_id))
-        return entries, places
+                place = (identifier, timestamp, event_id)
+                places.append(place)
+                deeds += deeds_of(type_, name, body, place)
+        return entries, places, deeds
 
     def salt(self, source: str) -> int:
         """What folds a source into a key, so that a stranger cannot squat on a server's ids."""
@@ -133,10 +141,11 @@ class Trailing:
             )
         return found
 
-    def extend(self, entries: list[Entry], places: list[Entry], *, ceiling: int) -> None:
-        """Take in events that are now on disk, with their places in the timeline."""
+    def extend(self, entries: list[Entry], places: list[Entry], deeds: list[Deed], *, ceiling: int) -> None:
+        """Take in events that are now on disk, with their places in the timeline and what they tell."""
         self._waiting += entries
         self._places += places
+        self._deeds += deeds
         self.filter.add(entries, ceiling)
         self.seen.update(dict.fromkeys([entry[1] for entry in entries]))
         excess = len(self.seen) - SEEN_KEYS
@@ -146,16 +155,16 @@ class Trailing:
 
     def write_slice(self, events: int) -> None:
         """Inside a transaction: add the next rows, at least a slice and more than the transaction brought events."""
-        self._sliced = (0, 0)
+        self._sliced = (0, 0, 0)
         if self._run is None:
             if len(self._waiting) < RUN_EVENTS:
                 return
             self._run = self._close_run()
         run, size = self._run, max(SLICE_EVENTS, 2 * events)
-        keys, places = run.keys[run.written[0] :][:size], run.places[run.written[1] :][:size]
-        self._insert(_DEDUPE, 3, keys)
-        self._insert(_TIMELINE, 4, places)
-        self._sliced = (len(keys), len(places))
+        parts = [rows[start:][:size] for rows, start in zip(run.rows, run.written, strict=True)]
+        for (statements, columns), part in zip(_INDEXES, parts, strict=True):
+            self._insert(statements, columns, part)
+        self._sliced = tuple(map(len, parts))
         if run.ends_with(self._sliced):
             self._connection.execute("UPDATE counters SET value = ? WHERE name = 'dedupe_through_id'", (run.through_id,))
             self._connection.execute("INSERT OR IGNORE INTO timeline_runs VALUES (?)", (run.number,))
@@ -165,8 +174,12 @@ class Trailing:
         number, through_id = entries[0][2], entries[-1][2]
         inside = bisect_right(self._places, through_id, key=itemgetter(2))
         places, self._places = self._places[:inside], self._places[inside:]
+        inside = bisect_right(self._deeds, through_id, key=itemgetter(3))
+        deeds, self._deeds = self._deeds[:inside], self._deeds[inside:]
+        entries.sort()
         places.sort()
-        return _Run(number, through_id, sorted(entries), [(number, *place) for place in places])
+        deeds.sort()
+        return _Run(number, through_id, (entries, [(number, *place) for place in places], [(number, *deed) for deed in deeds]))
 
     def _insert(self, statements: dict[int, str], columns: int, rows: Sequence[tuple[int, ...]]) -> None:
         values, start = list(chain.from_iterable(rows)), 0
@@ -182,8 +195,8 @@ class Trailing:
         if run is None:
             return
         ended = run.ends_with(self._sliced)
-        run.written = (run.written[0] + self._sliced[0], run.written[1] + self._sliced[1])
-        self._sliced = (0, 0)
+        run.written = tuple(map(add, run.written, self._sliced))
+        self._sliced = (0, 0, 0)
         if ended:
             self.through_id = run.through_id
             self._run = None

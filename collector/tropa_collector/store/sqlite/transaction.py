@@ -17,9 +17,11 @@ from typing import Any, Final
 from tropa_collector.identity.policy import Policy
 from tropa_collector.identity.records import Plan
 from tropa_collector.store.protocol import Operation, Outcome, Quarantined, Record, Submission
+from tropa_collector.store.sqlite.deeds import Deed, deeds_of
 from tropa_collector.store.sqlite.identity import Resolution
-from tropa_collector.store.sqlite.operations import OPERATIONS, Refused, Workplace
+from tropa_collector.store.sqlite.operations import OPERATIONS
 from tropa_collector.store.sqlite.trailing import AHEAD_US, Entry, Trailing, hash64
+from tropa_collector.store.sqlite.workplace import Refused, Workplace
 
 NAMES_A_MINUTE = 400  # roll-up rows of one minute; further names are counted as "(other)"
 _CHUNKS = (256, 64, 16, 4, 1)  # rows of one statement: few texts, all of them in the statement cache
@@ -39,6 +41,7 @@ class _Work:
     records: list[Record] = field(default_factory=list)  # the new ones
     entries: list[Entry] = field(default_factory=list)
     places: list[Entry] = field(default_factory=list)  # of the timeline: identifier, timestamp, event id
+    deeds: list[Deed] = field(default_factory=list)
     quarantined: list[Quarantined] = field(default_factory=list)
     released: list[int] = field(default_factory=list)
     rollups: Counter[Rollup] = field(default_factory=Counter)
@@ -108,7 +111,7 @@ class Transaction:
         self._last_id += len(work.entries)
         self.resolution.committed(plan)
         self.trailing.committed()
-        self.trailing.extend(work.entries, work.places, ceiling=time.time_ns() // 1_000 + AHEAD_US)
+        self.trailing.extend(work.entries, work.places, work.deeds, ceiling=time.time_ns() // 1_000 + AHEAD_US)
         return outcomes
 
     def _isolate(self, submissions: Sequence[Submission], error: Exception) -> list[bytes]:
@@ -187,7 +190,9 @@ class Transaction:
             values += (entry[2], anchor or None)
             values += record[:-1]
             if anchor:
-                work.places.append((anchor, record[7], entry[2]))
+                place = (anchor, record[7], entry[2])
+                work.places.append(place)
+                work.deeds += deeds_of(record[2], record[3], record[8], place)
         start = 0
         for rows in _CHUNKS:
             step = rows * _COLUMNS

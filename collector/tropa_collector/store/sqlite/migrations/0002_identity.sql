@@ -14,11 +14,11 @@ CREATE TABLE identifiers (
   shared_from    INTEGER,                -- of devices: from then on its events are nobody's
   proven_shared_from INTEGER,
   shared_contact INTEGER NOT NULL,
-  source         TEXT NOT NULL DEFAULT '',
-  last_day       INTEGER NOT NULL DEFAULT 0  -- days since the epoch, written at most once a day
+  last_day       INTEGER NOT NULL        -- days since the epoch: of the newest event it anchored, at first of first_seen
 );
 CREATE UNIQUE INDEX identifiers_value ON identifiers(value, kind);
 CREATE INDEX identifiers_contact ON identifiers(contact);
+CREATE INDEX identifiers_last_day ON identifiers(last_day);  -- who was seen last: today's grow at its right edge
 CREATE INDEX identifiers_shared ON identifiers(shared_contact) WHERE shared_contact != 0;
 
 CREATE TABLE contacts (
@@ -50,6 +50,7 @@ CREATE INDEX edges_b ON edges(b);
 
 CREATE TABLE cannot_link (
   a INTEGER NOT NULL, b INTEGER NOT NULL,
+  log INTEGER NOT NULL,                  -- the row of identity_log that says who parted them, when and why
   PRIMARY KEY (a, b), CHECK (a < b)
 ) WITHOUT ROWID;
 CREATE INDEX cannot_link_b ON cannot_link(b);
@@ -61,13 +62,20 @@ CREATE TABLE traits (                    -- one register an identifier and key; 
   PRIMARY KEY (identifier, key)
 ) WITHOUT ROWID;
 
-CREATE TABLE identity_log (              -- append-only
+CREATE TABLE trait_words (               -- searchable traits that are text, case-folded
+  text TEXT NOT NULL, identifier INTEGER NOT NULL, key TEXT NOT NULL,
+  PRIMARY KEY (text, identifier, key)
+) WITHOUT ROWID;
+CREATE TABLE trait_words_keys (key TEXT PRIMARY KEY) WITHOUT ROWID;  -- those that trait_words holds
+
+-- Append-only, in the order of commit: the ledger, and the feed of changes. action 'traits' is one row a batch and contact.
+CREATE TABLE identity_log (
   id INTEGER PRIMARY KEY, at INTEGER NOT NULL,
   action TEXT NOT NULL, contact INTEGER NOT NULL, other_contact INTEGER NOT NULL, a INTEGER NOT NULL, b INTEGER NOT NULL,
   reason TEXT NOT NULL, event_id TEXT NOT NULL, actor TEXT NOT NULL, detail TEXT NOT NULL, dedup_key TEXT
 );
 CREATE UNIQUE INDEX identity_log_dedup ON identity_log(dedup_key) WHERE dedup_key IS NOT NULL;
-CREATE INDEX identity_log_contact ON identity_log(contact);
+CREATE INDEX identity_log_contact ON identity_log(contact) WHERE action != 'traits';
 CREATE INDEX identity_log_other ON identity_log(other_contact) WHERE other_contact != 0;
 CREATE TRIGGER identity_log_no_update BEFORE UPDATE ON identity_log BEGIN SELECT RAISE(ABORT, 'identity_log is append-only'); END;
 CREATE TRIGGER identity_log_no_delete BEFORE DELETE ON identity_log BEGIN SELECT RAISE(ABORT, 'identity_log is append-only'); END;
@@ -78,3 +86,10 @@ CREATE TABLE timeline (
   PRIMARY KEY (run, identifier, timestamp, event_id)
 ) WITHOUT ROWID;
 CREATE TABLE timeline_runs (run INTEGER PRIMARY KEY);
+
+-- Who did what, as runs like those of the timeline. deed is 47 bits of BLAKE2b over a track's event name, 0 is a touch: an
+-- event that a campaign, an ad's click or another site's link brought.
+CREATE TABLE deeds (
+  run INTEGER NOT NULL, deed INTEGER NOT NULL, identifier INTEGER NOT NULL, timestamp INTEGER NOT NULL, event_id INTEGER NOT NULL,
+  PRIMARY KEY (run, deed, identifier, timestamp, event_id)
+) WITHOUT ROWID;

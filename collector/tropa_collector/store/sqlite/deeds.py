@@ -1,0 +1,43 @@
+"""What of an event is worth an index of its own: a track's name, and that a campaign, an ad or another site brought somebody."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Final
+
+TOUCH: Final = 0
+#: deed, identifier, timestamp, event id.
+Deed = tuple[int, int, int, int]
+_BARE: Final = '"campaign":null,"page":null'
+_REFERRER: Final = re.compile(r'"page":\{(?:"host":"([^"]*)")?.*"referrer_host":"([^"]*)"')
+
+
+@lru_cache(maxsize=10_000)
+def deed_of(name: str) -> int:
+    """The number that stands for an event name: 47 bits, so that it takes six bytes, and never ``TOUCH``."""
+    return (int.from_bytes(blake2b(name.encode("utf-8", "surrogatepass"), digest_size=6).digest(), "big") >> 1) or 1
+
+
+def is_touch(body: str) -> bool:
+    """Did a campaign, an ad's click or another site's link bring this event? Read off the text: no event is parsed for it."""
+    start = body.rfind('"enriched":{')
+    if start < 0 or body.find(_BARE, start) >= 0:
+        return False
+    if body.find('"campaign":{', start) >= 0:
+        return True
+    found = _REFERRER.search(body, start)
+    return found is not None and _site(found[1]) != _site(found[2])
+
+
+def _site(host: str | None) -> str:
+    return (host or "").removeprefix("www.")
+
+
+def deeds_of(type_: str, name: str, body: str, place: tuple[int, int, int]) -> list[Deed]:
+    """The rows of one event. ``place`` is its identifier, timestamp and id."""
+    deeds = [(deed_of(name), *place)] if type_ == "track" else []
+    if is_touch(body):
+        deeds.append((TOUCH, *place))
+    return deeds

@@ -1,0 +1,19 @@
+"""What an operation works with, and how it says no."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import NamedTuple
+
+from tropa_collector.store.sqlite.identity import Resolution
+
+
+class Refused(Exception):  # noqa: N818 - an answer, not a fault
+    """The operation cannot be done; the text says why."""
+
+
+class Workplace(NamedTuple):
+    """The writer's connection, inside a transaction, and the identity of its store."""
+
+    connection: sqlite3.Connection
+    resolution: Resolution
