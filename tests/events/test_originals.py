@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tropa_collector.events.originals import originals
@@ -39,6 +39,7 @@ def test_items_are_cut_out_as_they_were_sent(body: str, expected: list[str] | No
         assert originals(text) == (None if expected is None else [item.encode() for item in expected])
 
 
+@settings(deadline=None)
 @given(st.lists(ITEMS, max_size=5), ITEMS, st.sampled_from([None, 1]), st.booleans())
 def test_both_ways_of_cutting_agree_with_the_parser(items: list[Any], beside: Any, indent: int | None, deep: bool) -> None:
     body = json.dumps({"a": beside, "batch": items, "z": beside}, indent=indent, ensure_ascii=False)
