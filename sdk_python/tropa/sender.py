@@ -90,7 +90,7 @@ class Sender:
         try:
             if target > self._settled:
                 self._start()
-            while self._settled < target and time.monotonic() < deadline:
+            while self._settled < target and not self._ended and time.monotonic() < deadline:
                 self._wait_or_work(deadline)
         finally:
             with self._changed:

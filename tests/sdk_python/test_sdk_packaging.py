@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import subprocess
 import sys
 import tomllib
@@ -113,3 +115,15 @@ def test_the_version_is_the_packages() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert tropa.__version__ == project["version"]
     assert [dependency.partition(">")[0] for dependency in project["dependencies"]] == ["urllib3"]
+
+
+def test_the_readme_names_every_option_and_its_programs_run(tmp_path: Path) -> None:
+    readme = (ROOT / "sdk_python" / "README.md").read_text("utf-8")
+    options = list(inspect.signature(tropa.Client).parameters)
+    assert sorted(re.findall(r"^\| `(\w+)` \|", readme, re.MULTILINE)) == sorted(options)
+    programs = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    assert len(programs) == 3
+    for program in programs:
+        offline = program.replace("https://t.shop.example", "http://127.0.0.1:9") + "\nif tropa.default_client: tropa.shutdown(0)\n"
+        (tmp_path / "program.py").write_text(offline.replace('9")', '9", exit_timeout=0.1)'))
+        subprocess.run([sys.executable, "program.py"], cwd=tmp_path, check=True, timeout=30, capture_output=True)

@@ -152,6 +152,15 @@ def test_after_shutdown_calls_are_dropped_not_raised(collector: Any, new_client:
     assert not client._sender._thread.is_alive()
 
 
+def test_after_shutdown_a_flush_waits_for_nobody(new_client: NewClient) -> None:
+    client = new_client(host="http://127.0.0.1:9")
+    client.track("u", "E")
+    client.shutdown(0)
+    began = time.monotonic()
+    assert client.flush(5).pending == 1
+    assert time.monotonic() - began < 0.5
+
+
 def test_a_client_that_nobody_holds_still_delivers_and_ends_its_thread(collector: Any, new_client: NewClient) -> None:
     def abandon() -> threading.Thread:
         client = tropa.Client("sk_test", collector.url, upload_interval=30.0, handle_sigterm=False)
