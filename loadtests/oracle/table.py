@@ -28,7 +28,7 @@ def broken(rows: Sequence[Row]) -> list[str]:
     return [f"{row.test}: {row.figure} (target {row.target}; {row.done})" for row in rows if not row.holds]
 
 
-def at_most(test: str, done: str, value: float, limit: float, unit: str, *, slack: float = 1.0) -> Row:  # noqa: PLR0913 - a row's cells
+def at_most(test: str, done: str, value: float, limit: float, unit: str, *, slack: float = 1.0) -> Row:
     """A figure under a limit; ``slack`` widens the limit on a machine that is shared."""
     return Row(test, done, f"{value:.4g} {unit}", f"≤ {limit * slack:.4g} {unit}", value <= limit * slack)
 

@@ -11,7 +11,7 @@ from loadtests.oracle.faults.kill import KILLS, Fault
 from loadtests.oracle.issuer import Issuer
 from loadtests.oracle.judge import conservation_row, examine
 from loadtests.oracle.proofs.probe import probe_row
-from loadtests.oracle.table import Row, at_most
+from loadtests.oracle.table import Row, at_most, none_of
 
 READY_SECONDS = 2.0
 EVENTS_BETWEEN = 300  # acknowledged before the next fault strikes
@@ -39,6 +39,9 @@ async def prove(
         ]
         status = await asyncio.to_thread(collector.stop)
     named = ", ".join(fault.name for fault in faults)
+    rows.append(
+        none_of(TEST, "what nobody expected", collector.log_file.read_text("utf-8").count("Traceback"), "tracebacks in the log")
+    )
     findings = examine(collector.data, issuer.ledger)
     rows.append(Row(TEST, "SIGTERM at the end", f"exit {status}", "exit 0", status == 0))
     return [*findings.rows(TEST, f"{times} × {named}"), *rows]
