@@ -55,16 +55,15 @@ def measure(runs: int, seconds: int, directory: Path) -> dict[str, object]:
     with do_nothing_handler() as nothing, CollectorProcess(directory / "data", queue_seconds=5) as collector:
         started = collector.rss_bytes()
         for number in range(runs):
-            for shape, path in (("single", "/v1/track"), ("batch", "/v1/batch")):
-                base = drive(nothing, "/", "x", bodies["single"], shape="single", seconds=seconds, seed=number)
+            for shape in ("single", "batch"):
+                base = drive(nothing, "x", bodies["single"], shape="single", seconds=seconds, seed=number)
                 before = device_bytes(directory)
-                run = drive(
-                    collector.url, path, collector.browser_key, bodies[shape], shape=shape, seconds=seconds, seed=number + 100
-                )
+                seed = 2 * number + (shape == "batch")
+                run = drive(collector.url, collector.browser_key, bodies[shape], shape=shape, seconds=seconds, seed=seed)
                 events = run.requests_per_second * (1 if shape == "single" else BATCH_EVENTS)
                 ratios[shape].append(events / base.requests_per_second)
                 sent = events * seconds * bodies[shape].stat().st_size / BODIES[shape] / (1 if shape == "single" else BATCH_EVENTS)
-                row = {
+                row: dict[str, object] = {
                     "shape": shape,
                     "do_nothing": round(base.requests_per_second),
                     "events_per_second": round(events),

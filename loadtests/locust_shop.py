@@ -17,7 +17,7 @@ from locust.argument_parser import LocustArgumentParser
 from loadtests.bodies import Visitor
 
 
-@events.init_command_line_parser.add_listener
+@events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator] # locust's own is untyped
 def _options(parser: LocustArgumentParser) -> None:
     parser.add_argument("--write-key", env_var="TROPA_WRITE_KEY", default="", help="A browser key of the collector")
 
@@ -55,7 +55,8 @@ class ShopVisitor(FastHttpUser):
     def _send(self, *batch: dict[str, Any]) -> None:
         body = orjson.dumps({"writeKey": self._key, "batch": batch, "sentAt": batch[0]["sentAt"]})
         headers = {"Content-Type": "text/plain"}
-        with self.client.post("/v1/batch", data=body, headers=headers, catch_response=True, name=f"/v1/batch of {len(batch)}") as response:
+        name = f"/v1/batch of {len(batch)}"
+        with self.client.post("/v1/batch", data=body.decode(), headers=headers, catch_response=True, name=name) as response:
             answer = orjson.loads(response.content) if response.status_code == 200 else {}
             if answer.get("accepted") != len(batch):
                 response.failure(f"{response.status_code} {response.text[:200]}")

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from loadtests.collector_process import CollectorProcess
 
 StartCollector = Callable[..., CollectorProcess]

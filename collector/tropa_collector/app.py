@@ -96,7 +96,7 @@ class _Listener:
 
     async def start(self) -> None:
         self.task = asyncio.create_task(self.server.serve(sockets=self.sockets))
-        while not self.server.started and not self.task.done():
+        while not self.server.started and not self.task.done():  # noqa: ASYNC110 - a bounded wait at start or stop
             await asyncio.sleep(0.002)
 
     async def stop(self, *, seconds: float) -> None:
@@ -147,7 +147,7 @@ class Collector:
         await self.reader.start()
         ring = self.credentials.ring
         endpoint = Endpoint(settings, ring, self.pipeline, self.log, self.counters, Rates(settings), self._public_app())
-        parts = AdminParts(self.log, self.reader, self.pipeline, ring, self.counters, self.credentials.admin_token_hash)
+        parts = AdminParts(self.log, self.reader, self.pipeline, ring, self.counters, self.credentials.admin_token_hash, settings)
         self._public = _listener(endpoint, settings, settings.host, settings.port, self.counters)
         self._admin = _listener(admin_app(parts), settings, settings.admin_host, settings.admin_port, self.counters)
         gc.collect()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tropa_collector.enrich.clock import SkewMemory, corrected_timestamp
 
 S = 1_000_000

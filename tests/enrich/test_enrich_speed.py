@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
+
 from tropa_collector.enrich.clock import SkewMemory, corrected_timestamp
 from tropa_collector.enrich.crawlers import Crawlers
 from tropa_collector.enrich.device import Devices

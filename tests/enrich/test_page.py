@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tropa_collector.enrich import page as page_module
 from tropa_collector.enrich.page import page_and_campaign
 

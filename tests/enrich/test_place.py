@@ -9,6 +9,7 @@ from typing import Any, Literal
 import pytest
 from mmdb_writer import MMDBWriter
 from netaddr import IPSet  # type: ignore[import-untyped, unused-ignore]  # ships no types
+
 from tropa_collector.enrich.place import Places, stored_address
 from tropa_collector.errors import SettingsError
 
@@ -131,7 +132,7 @@ def test_v4_and_v6_in_two_files_and_iptocc_for_what_neither_knows(tmp_path: Path
     for files in ([v4, v6], [v6, v4]):
         places = Places(files, 100)
         assert brief(places.lookup(V4)) == brief(places.lookup(V6)) == MOSCOW_BRIEF
-        assert (places.lookup("8.8.8.8") or {})["db"] == IPTOCC
+        assert (places.lookup("8.8.8.8") or {"db": None})["db"] == IPTOCC
     assert brief(Places([v4], 100).lookup(V6)) == ("RU", None, None, None)
 
 
@@ -204,7 +205,7 @@ def test_records_that_are_no_map_are_passed_over(tmp_path: Path) -> None:
     networks: dict[str, Any] = {"81.2.68.0/24": "a text", "81.2.69.0/24": MOSCOW}
     places = Places([database(tmp_path / "a.mmdb", "GeoLite2-City", networks)], 100)
     assert brief(places.lookup(V4)) == MOSCOW_BRIEF
-    assert (places.lookup("81.2.68.1") or {})["db"] == IPTOCC
+    assert (places.lookup("81.2.68.1") or {"db": None})["db"] == IPTOCC
 
 
 def test_without_a_place_for_its_copy_a_database_is_read_from_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import zlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tropa_collector.errors import MalformedBody, PayloadTooLarge
 from tropa_collector.receive.body import inflate
 

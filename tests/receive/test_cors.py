@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tropa_collector.receive.cors import answer_headers, origin_allowed, preflight_headers
 
 SHOP = b"https://shop.example"

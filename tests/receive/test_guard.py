@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 import uvicorn
-from tropa_collector.receive.guard import guarded_protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from tropa_collector.receive.guard import guarded_protocol
 
 HEAD = b"POST /v1/t HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\n"
 GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"

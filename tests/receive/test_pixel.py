@@ -6,6 +6,7 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tropa_collector.errors import MalformedBody
 from tropa_collector.receive.pixel import GIF, decode
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tropa_collector.receive import rates
 from tropa_collector.receive.rates import Rates, network_of
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from tropa_collector.errors import RequestError
 from tropa_collector.receive.settings_stub import DOCUMENTS, rudderstack_settings, segment_settings
 

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from tropa_collector.store.protocol import Quarantined, Record, Submission
 from tropa_collector.store.sqlite import trailing
 from tropa_collector.store.sqlite.migrate import migrate

@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+
 from tropa_collector.store.protocol import Outcome, Quarantined, Record, Submission
 from tropa_collector.store.sqlite import trailing
 from tropa_collector.store.sqlite.migrate import migrate

@@ -201,7 +201,8 @@ class SqliteLog:
             end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SOCKET_BYTES)
         with theirs:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", self.writer_module, str(self._directory), str(theirs.fileno()), json.dumps(asdict(self._options)),
+                sys.executable, "-m", self.writer_module,
+                str(self._directory), str(theirs.fileno()), json.dumps(asdict(self._options)),
                 pass_fds=[theirs.fileno()], stdin=asyncio.subprocess.DEVNULL,
             )  # fmt: skip
         ours.setblocking(False)
@@ -278,7 +279,7 @@ class SqliteLog:
     async def stop(self, *, seconds: float) -> int:
         """Commit what waits, close the file, and say how many events were left unanswered (0 unless time ran out)."""
         deadline = time.monotonic() + seconds
-        while (self._in_flight or self._waiting) and time.monotonic() < deadline:
+        while (self._in_flight or self._waiting) and time.monotonic() < deadline:  # noqa: ASYNC110 - a bounded wait at start or stop
             await asyncio.sleep(0.005)
         left = self._events
         self._stopping = True

@@ -86,7 +86,7 @@ class Resolution:
                 self._scalar(f"SELECT coalesce(max(id), 0) + 1 FROM {table}")
                 for table in ("identifiers", "contacts", "identity_log")
             )
-        )  # noqa: S608
+        )
 
     def _scalar(self, sql: str) -> int:
         return int(self._connection.execute(sql).fetchone()[0])
@@ -113,7 +113,7 @@ class Resolution:
         for part in _parts(missing, 500):
             marks = ",".join(["(?,?)"] * len(part))
             rows = self._connection.execute(
-                f"WITH w(k, v) AS (VALUES {marks}) SELECT {_IDENTIFIER} FROM w JOIN identifiers ON value = v AND kind = k",  # noqa: S608
+                f"WITH w(k, v) AS (VALUES {marks}) SELECT {_IDENTIFIER} FROM w JOIN identifiers ON value = v AND kind = k",
                 list(chain.from_iterable(part)),
             )
             for row in map(Identifier._make, rows):
@@ -139,7 +139,7 @@ class Resolution:
         for part in _parts(list(missing), 500):
             marks = ",".join(["(?,?)"] * len(part))
             rows = self._connection.execute(
-                f"WITH w(x, y) AS (VALUES {marks}) SELECT {_EDGE} FROM w JOIN edges ON a = x AND b = y",  # noqa: S608
+                f"WITH w(x, y) AS (VALUES {marks}) SELECT {_EDGE} FROM w JOIN edges ON a = x AND b = y",
                 list(chain.from_iterable(part)),
             )
             for edge in map(Edge._make, rows):
@@ -175,7 +175,7 @@ class Resolution:
         if not ids:
             return []
         inside = ",".join(map(str, sorted(ids)))  # integers of ours: a mark each would pass SQLite's bound on marks
-        return self._connection.execute(f"SELECT {columns} FROM {table} WHERE {column} IN ({inside})").fetchall()  # noqa: S608
+        return self._connection.execute(f"SELECT {columns} FROM {table} WHERE {column} IN ({inside})").fetchall()
 
     def _identifiers(self, column: str, ids: Collection[int]) -> dict[int, Identifier]:
         return {row[0]: Identifier._make(row) for row in self._in("identifiers", _IDENTIFIER, column, ids)}
@@ -197,7 +197,8 @@ class Resolution:
         """Put a plan's rows where they belong."""
         execute = self._connection.executemany
         execute(
-            f"INSERT INTO contacts ({_CONTACT}) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET status = excluded.status,"  # noqa: S608
+            f"INSERT INTO contacts ({_CONTACT}) VALUES (?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (id) DO UPDATE SET status = excluded.status,"
             " merged_into = excluded.merged_into, first_seen = excluded.first_seen, merges = excluded.merges,"
             " manual = excluded.manual, rev = excluded.rev",
             plan.contacts,
@@ -209,7 +210,7 @@ class Resolution:
             "INSERT OR REPLACE INTO cores VALUES (?, ?, ?)",
             [(core.id, core.merges, json.dumps(core.recent)) for core in plan.cores],
         )
-        execute(f"INSERT OR REPLACE INTO edges ({_EDGE}) VALUES ({','.join('?' * len(Edge._fields))})", plan.edges)  # noqa: S608
+        execute(f"INSERT OR REPLACE INTO edges ({_EDGE}) VALUES ({','.join('?' * len(Edge._fields))})", plan.edges)
         parted = next((row.id for row in plan.log if row.action == "unmerge"), 0)
         execute("INSERT OR IGNORE INTO cannot_link VALUES (?, ?, ?)", [(*pair, parted) for pair in plan.cannot_link])
         execute("DELETE FROM cannot_link WHERE a = ? AND b = ?", plan.can_link)
@@ -301,7 +302,7 @@ class Resolution:
 
 _EMPTY = Snapshot(frozenset(), (), (), ())
 _UPSERT_IDENTIFIER = (
-    f"INSERT INTO identifiers ({_IDENTIFIER}, last_day) VALUES ({','.join(f'?{n}' for n in range(1, len(Identifier._fields) + 1))},"  # noqa: S608
+    f"INSERT INTO identifiers ({_IDENTIFIER}, last_day) VALUES ({','.join(f'?{n}' for n in range(1, len(Identifier._fields) + 1))},"
     f" ?{Identifier._fields.index('first_seen') + 1} / {_DAY}) ON CONFLICT (id) DO UPDATE SET "
     + ", ".join(f"{column} = excluded.{column}" for column in Identifier._fields if column not in {"id", "kind", "value"})
 )

@@ -108,7 +108,8 @@ class SqliteReader:
             )
             names = await _all(
                 connection,
-                "SELECT type, name, sum(count) AS n FROM rollups WHERE outcome = 0 AND minute > (SELECT max(minute) - 60 FROM rollups)"
+                "SELECT type, name, sum(count) AS n FROM rollups WHERE outcome = 0"
+                " AND minute > (SELECT max(minute) - 60 FROM rollups)"
                 " GROUP BY type, name ORDER BY n DESC LIMIT 20",
             )
         return {
@@ -145,7 +146,7 @@ async def _events_by_time(connection: aiosqlite.Connection, query: EventQuery) -
         values.extend(_cursor(query.before, 2))
     rows = await _all(
         connection,
-        f"SELECT {_COLUMNS} FROM events WHERE {' AND '.join(where)} ORDER BY received_at DESC, id DESC LIMIT ?",  # noqa: S608 - only marks
+        f"SELECT {_COLUMNS} FROM events WHERE {' AND '.join(where)} ORDER BY received_at DESC, id DESC LIMIT ?",
         [*values, query.limit + 1],
     )
     more = len(rows) > query.limit
@@ -159,14 +160,15 @@ async def _events_by_message_id(connection: aiosqlite.Connection, query: EventQu
     """The log's tail, then the dedupe index read from its newest end: a debugging look-up pays for itself, not every event."""
     rows = await _all(
         connection,
-        f"SELECT {_COLUMNS} FROM events WHERE id > (SELECT value FROM counters WHERE name = 'dedupe_through_id') AND message_id = ?",  # noqa: S608
+        f"SELECT {_COLUMNS} FROM events"
+        " WHERE id > (SELECT value FROM counters WHERE name = 'dedupe_through_id') AND message_id = ?",
         (query.message_id,),
     )
     sources = [name for (name,) in await _all(connection, "SELECT DISTINCT source FROM rollups")]
     keys = [hash64(query.message_id or "") ^ hash64("source\0" + source) for source in sources]
     rows += await _all(
         connection,
-        f"SELECT {_COLUMNS} FROM events WHERE message_id = ? AND id IN"  # noqa: S608 - only marks
+        f"SELECT {_COLUMNS} FROM events WHERE message_id = ? AND id IN"
         f" (SELECT event_id FROM dedupe WHERE key IN ({','.join('?' * len(keys))}))",
         (query.message_id, *keys),
     )

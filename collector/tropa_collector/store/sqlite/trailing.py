@@ -135,7 +135,7 @@ class Trailing:
             values = ",".join(["(?,?)"] * len(part))
             found.update(
                 self._connection.execute(
-                    f"WITH w(t, k) AS (VALUES {values}) SELECT t, k FROM w JOIN dedupe ON original_at = t AND key = k",  # noqa: S608 - only marks
+                    f"WITH w(t, k) AS (VALUES {values}) SELECT t, k FROM w JOIN dedupe ON original_at = t AND key = k",
                     list(chain.from_iterable(part)),
                 )
             )

@@ -9,6 +9,7 @@ the file is opened anew, with SQLite's own recovery, by the process that follows
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import gc
 import json
@@ -151,10 +152,8 @@ class Writer:
                 raise
 
     def _send(self, message: tuple[Any, ...]) -> None:
-        try:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the collector is gone; what it sent is committed
             self._channel.sendall(encode(message))
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # the collector is gone; what it sent is still committed
 
 
 def _submissions(message: tuple[Any, ...]) -> Iterator[tuple[int, Submission]]:

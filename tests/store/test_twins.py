@@ -1,0 +1,107 @@
+"""The embedded store and its in-memory twin answer alike."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tropa_collector.settings import Settings
+from tropa_collector.store.memory import MemoryStore
+from tropa_collector.store.protocol import EventQuery, Quarantined, Record, Submission
+from tropa_collector.store.sqlite.client import SqliteLog
+from tropa_collector.store.sqlite.reader import SqliteReader
+
+NOW = 1_795_000_000_000_000
+Both = tuple[Any, Any]
+
+
+def record(number: int, **fields: Any) -> Record:
+    body = f'{{"type":"track","messageId":"m-{number}","properties":{{"n":{number}}}}}'
+    at = NOW + number * 1_000
+    return Record("web", 0, "track", "Order Completed", f"m-{number}", at, at - 500, at - 400, body)._replace(**fields)
+
+
+def bad(number: int) -> Quarantined:
+    code = ("missing_field", "unknown_type")[number % 2]
+    return Quarantined("web", NOW + number, "track", "", code, "$.event", "why", f"b-{number}", b'{"a":1}', '{"hints":{}}')
+
+
+@asynccontextmanager
+async def sqlite(directory: Path) -> AsyncIterator[Both]:
+    settings = Settings(data=directory, queue_seconds=30)
+    log, reader = SqliteLog(settings), SqliteReader(directory)
+    await log.start()
+    await reader.start()
+    try:
+        yield log, reader
+    finally:
+        await reader.stop()
+        await log.stop(seconds=5)
+
+
+@asynccontextmanager
+async def memory(_: Path) -> AsyncIterator[Both]:
+    store = MemoryStore()
+    yield store, store
+
+
+async def _scenario(log: Any, reader: Any) -> list[Any]:
+    seen: list[Any] = []
+    seen.append(list(await log.commit(Submission([record(1), record(2), record(1)], [bad(0), bad(1)]))))
+    seen.append(list(await log.commit(Submission([record(2), record(3, name="Cart Viewed"), record(4, source="shop")], [bad(2)]))))
+    seen.append(list(await log.commit(Submission([record(5, original_at=0), record(5, original_at=0)], (), [1]))))
+    for query in (
+        EventQuery(),
+        EventQuery(limit=2),
+        EventQuery(message_id="m-3"),
+        EventQuery(message_id="unknown"),
+        EventQuery(type="track", name="Cart Viewed"),
+        EventQuery(source="shop"),
+        EventQuery(since=NOW + 3_000),
+    ):
+        page = await reader.events(query)
+        seen.append((page.rows, page.next is None))
+        if page.next:
+            following = await reader.events(EventQuery(limit=2, before=page.next))
+            seen.append(following.rows)
+    for arguments in ({}, {"code": "missing_field"}, {"ids": [2]}, {"limit": 1}):
+        page = await reader.quarantine(**arguments)
+        seen.append((page.rows, page.next))
+    totals = await reader.totals()
+    seen.append({name: totals[name] for name in ("events_stored", "quarantined", "quarantine_dropped", "quarantine_released")})
+    return seen
+
+
+def run(store: Callable[[Path], Any], directory: Path, scenario: Callable[[Any, Any], Awaitable[Any]]) -> Any:
+    async def inside() -> Any:
+        async with store(directory) as (log, reader):
+            return await scenario(log, reader)
+
+    return asyncio.run(inside())
+
+
+def test_the_twins_answer_alike(tmp_path: Path) -> None:
+    for ours, twins in zip(run(sqlite, tmp_path, _scenario), run(memory, tmp_path, _scenario), strict=True):
+        assert ours == twins
+
+
+@pytest.mark.parametrize("store", [sqlite, memory])
+def test_pages_follow_one_another_without_gap_or_repeat(store: Callable[[Path], Any], tmp_path: Path) -> None:
+    async def scenario(log: Any, reader: Any) -> list[str]:
+        for start in range(0, 50, 10):
+            await log.commit(Submission([record(number, received_at=NOW) for number in range(start, start + 10)]))
+        ids: list[str] = []
+        before = None
+        while True:
+            page = await reader.events(EventQuery(limit=7, before=before))
+            ids += [row["messageId"] for row in page.rows]
+            before = page.next
+            if before is None:
+                return ids
+
+    assert run(store, tmp_path, scenario) == [f"m-{number}" for number in reversed(range(50))]
