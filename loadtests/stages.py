@@ -124,7 +124,8 @@ def of_the_writer(stages: Stages, events: int, group: int, batch: int, directory
 
 
 def _through_marshal(record: Record) -> Any:
-    return marshal.loads(marshal.dumps(tuple(record)))
+    fields: list[Any] = [*record]
+    return marshal.loads(marshal.dumps(tuple(fields)))
 
 
 def main() -> None:
