@@ -44,7 +44,7 @@ RULES = {
     "the web framework": (("starlette", "uvicorn", "uvloop", "httptools"), ("receive/", "admin/", "demo/", "app.py", "cli.py")),
     "SQL": (("sqlite3", "aiosqlite"), ("store/", "transfer/", "doctor.py")),
     "prometheus": (("prometheus_client",), ("metrics.py",)),
-    "the command line": (("click",), ("cli.py",)),
+    "the command line": (("click",), ("cli.py", "cli_")),
     "HTTP clients": (("urllib.request", "urllib3", "http.client"), ("transfer/", "forward/")),
     "processes": (("subprocess", "multiprocessing"), ("demo/",)),
 }
