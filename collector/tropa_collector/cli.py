@@ -11,6 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import click
 
+from tropa_collector import cli_transfer
 from tropa_collector.errors import TropaError
 from tropa_collector.settings import load
 
@@ -179,3 +180,6 @@ def doctor(data: Path | None, *, list_settings: bool) -> None:
     for finding in findings:
         click.echo(f"{'ok ' if finding.good else 'BAD'}  {finding.what:14} {finding.text}")
     sys.exit(0 if all(finding.good for finding in findings) else 1)
+
+
+cli_transfer.register(cli)

@@ -15,11 +15,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tropa_collector.admin.auth import RequireToken
+from tropa_collector.admin.imports import import_routes
 from tropa_collector.errors import RequestError
 from tropa_collector.events.timestamps import to_microseconds
 from tropa_collector.metrics import Counters, exposition
 from tropa_collector.pipeline import Pipeline
 from tropa_collector.receive.keys import KeyRing
+from tropa_collector.settings import Settings
 from tropa_collector.store.protocol import EventLog, EventQuery, EventReader
 from tropa_collector.transfer.replay import replay
 
@@ -36,6 +38,7 @@ class AdminParts:
     ring: KeyRing
     counters: Counters
     token_hash: str
+    settings: Settings
 
 
 class _Json(Response):
@@ -52,7 +55,7 @@ class _BadParameterError(RequestError):
 def admin_app(parts: AdminParts) -> Starlette:
     """The admin listener's application."""
     app = Starlette(
-        routes=_routes(_Api(parts)),
+        routes=_routes(_Api(parts)) + import_routes(parts),
         middleware=[Middleware(RequireToken, token_hash=parts.token_hash)],
         exception_handlers={RequestError: _request_error, HTTPException: _http_error, Exception: _fault},
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tropa_collector.identity.policy import SERVER
-from tropa_collector.identity.records import NextIds, Plan, TraitWrite
+from tropa_collector.identity.records import Plan, TraitWrite
 from tropa_collector.store.sqlite.workplace import Workplace
 
 KIND = "import_row"
@@ -23,11 +23,11 @@ def hang_import_traits(place: Workplace, *, rows: Sequence[tuple[str, Mapping[st
         for key, said in traits.items()
         if said is not None
     ]
-    place.resolution.write(Plan([], [], [], [], [], [], [], [], writes, [], NextIds()))
+    place.resolution.write(Plan([], [], [], [], [], [], [], [], writes, [], place.resolution.next_ids))
     return len(writes)
 
 
 def _ids(place: Workplace, values: Sequence[str]) -> dict[str, int]:
     marks = ",".join("?" * len(values))
-    sql = f"SELECT value, id FROM identifiers WHERE kind = '{KIND}' AND value IN ({marks})"  # noqa: S608 - only marks
+    sql = f"SELECT value, id FROM identifiers WHERE kind = '{KIND}' AND value IN ({marks})"
     return dict(place.connection.execute(sql, values).fetchall())

@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tropa_collector.store.sqlite.imported import hang_import_traits
 from tropa_collector.store.sqlite.workplace import Refused, Workplace
 
 __all__ = ["OPERATIONS", "Refused", "Workplace"]
 
-OPERATIONS: Mapping[str, Callable[..., Any]] = {}
+OPERATIONS: Mapping[str, Callable[..., Any]] = {
+    "hang_import_traits": hang_import_traits,
+}

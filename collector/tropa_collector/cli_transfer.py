@@ -1,0 +1,121 @@
+"""``tropa import``, ``tropa export`` and the commands of one person's rights."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tropa_collector.settings import Settings, load
+
+if TYPE_CHECKING:  # heavy, and of their commands alone
+    from tropa_collector.transfer.importing import Job
+    from tropa_collector.transfer.report import Report
+
+_DATA = click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="The data directory.")
+_ADMIN = click.option(
+    "--admin", "admin_url", default="http://127.0.0.1:8001", show_default=True, help="Of a collector that is running."
+)
+_TOKEN = click.option("--token", envvar="TROPA_ADMIN_TOKEN", help="Admin token of a collector that is running.")
+
+
+def register(cli: click.Group) -> None:
+    """Add the commands to ``tropa``."""
+    for command in (import_,):
+        cli.add_command(command)
+
+
+@click.command("import")
+@_DATA
+@_ADMIN
+@_TOKEN
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--map", "entries", multiple=True, metavar="TARGET=COLUMN", help="user_id, email, phone, ext.NAME, trait.NAME …")
+@click.option("--time-column", help="When each row was true; without it, the time of the file.")
+@click.option("--region", metavar="RU", help="Country of phones without one; default: the setting default_country.")
+@click.option("--encoding", help="Of the file; default: found out.")
+@click.option("--delimiter", help="Between columns; default: found out.")
+@click.option("--dry-run", is_flag=True, help="Only report what would become of each value.")
+def import_(file: Path, data: Path | None, admin_url: str, token: str | None, *, dry_run: bool, **how: Any) -> None:
+    """Import customers from a CSV or JSON Lines FILE.
+
+    Run it with --dry-run first. An import that was stopped goes on where it stopped; one that is repeated changes nothing.
+    """
+    from tropa_collector.store.sqlite.writer import FILE_NAME  # noqa: PLC0415
+    from tropa_collector.transfer.report import Report, stored_counter  # noqa: PLC0415
+
+    settings = load({"data": data})
+    job = _job(file, settings, **how)
+    stored = stored_counter(settings.data / FILE_NAME)
+    report = Report(stored[0] if stored else None) if dry_run else Report()
+    try:
+        if dry_run:
+            _dry_run(job, report)
+        else:
+            _import(job, report, settings, admin_url, token)
+    finally:
+        if stored:
+            stored[1]()
+    for line in report.lines(name for name in job.found.columns if name not in job.columns.used):
+        click.echo(line)
+
+
+def _job(  # noqa: PLR0913 - the flags of the command
+    file: Path,
+    settings: Settings,
+    *,
+    entries: tuple[str, ...],
+    time_column: str | None,
+    region: str | None,
+    encoding: str | None,
+    delimiter: str | None,
+) -> Job:
+    from tropa_collector.transfer.customers import survey  # noqa: PLC0415
+    from tropa_collector.transfer.importing import Job  # noqa: PLC0415
+    from tropa_collector.transfer.imports import import_scope  # noqa: PLC0415
+    from tropa_collector.transfer.mapping import read_columns  # noqa: PLC0415
+
+    found = survey(file, encoding=encoding, delimiter=delimiter)
+    columns = read_columns(entries, time_column, found.columns)
+    return Job(file, found, columns, import_scope(settings, region and region.upper()), file.stat().st_mtime_ns // 1_000)
+
+
+@contextmanager
+def _progress(length: int, label: str) -> Iterator[Callable[[int], None]]:
+    with click.progressbar(length=length, label=label) as bar:
+        yield lambda reached: bar.update(reached - bar.pos)
+
+
+def _dry_run(job: Job, report: Report) -> None:
+    from tropa_collector.transfer.importing import Rejects  # noqa: PLC0415
+
+    with _progress(job.found.size, "reading") as at_byte, Rejects(None, job.found) as rejects:
+        for _ in job.customers(report, rejects, at_byte):
+            pass
+    click.echo("Nothing was imported: this was a dry run.")
+
+
+def _import(job: Job, report: Report, settings: Settings, admin_url: str, token: str | None) -> None:
+    from tropa_collector.transfer import importing, offline  # noqa: PLC0415
+    from tropa_collector.transfer.admin_client import AdminApi  # noqa: PLC0415
+
+    checkpoint = importing.Checkpoint(settings.data, job.import_id)
+    rejects_path = job.path.with_name(job.path.name + ".rejects.csv")
+    if checkpoint.rows:
+        click.echo(f"Going on after row {checkpoint.rows}; the report is of the rest.")
+    else:
+        rejects_path.unlink(missing_ok=True)  # of an earlier import
+    with _progress(job.found.size, "importing") as at_byte, importing.Rejects(rejects_path, job.found) as rejects:
+        if offline.is_served(settings):
+            send = importing.over_admin(AdminApi(admin_url, token), job.scope.default_region)
+            rows = importing.ADMIN_BATCH_ROWS
+            total = asyncio.run(importing.run(job, send, report, rejects, checkpoint, at_byte=at_byte, batch_rows=rows))
+        else:
+            total = asyncio.run(importing.run_offline(settings, job, report, rejects, checkpoint, at_byte=at_byte))
+    click.echo(f"import {job.import_id}: {total.stored} stored, {total.duplicates} imported before")
+    if report.rejected:
+        click.echo(f"rows that could not be imported, with their reasons: {rejects_path}")
