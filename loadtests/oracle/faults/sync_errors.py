@@ -7,10 +7,13 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 from loadtests.collector_process import CollectorProcess
 
-ATTACH_SECONDS = 5.0
+ATTACH_SECONDS = DETACH_SECONDS = 5.0
 
 
 def cannot_inject() -> str:
@@ -21,35 +24,37 @@ def cannot_inject() -> str:
     return "" if tried.returncode == 0 else "strace may not trace here"
 
 
-class SyncErrors:
-    """``begin`` and ``end``; ``only_first`` lets all syncs but one through."""
+@asynccontextmanager
+async def sync_errors(collector: CollectorProcess, *, only_first: bool = False) -> AsyncIterator[None]:
+    """While it lasts every sync fails, or only the first; afterwards what was traced lives on."""
+    calls = "fsync,fdatasync"
+    inject = f"inject={calls}:error=EIO" + (":when=1" if only_first else "")
+    traced = [collector.pid, collector.writer_pid]
+    command = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={calls}", "-e", inject]
+    command += [part for pid in traced for part in ("-p", str(pid))]
+    strace = subprocess.Popen(command)  # noqa: ASYNC220 - it starts in a millisecond, once
+    try:
+        await _attached(strace, traced)
+        yield
+    finally:
+        strace.send_signal(signal.SIGINT)
+        try:
+            await asyncio.to_thread(strace.wait, DETACH_SECONDS)
+        except subprocess.TimeoutExpired:
+            strace.kill()
 
-    name = "EIO on fsync"
 
-    def __init__(self, *, only_first: bool = False) -> None:
-        self._when = ":when=1" if only_first else ""
-        self._strace: subprocess.Popen[bytes] | None = None
-
-    async def begin(self, collector: CollectorProcess) -> None:
-        calls = "fsync,fdatasync"
-        command = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={calls}", "-e", f"inject={calls}:error=EIO{self._when}"]
-        traced = [collector.pid, collector.writer_pid]
-        self._strace = subprocess.Popen(  # noqa: ASYNC220 - it starts in a millisecond, once
-            [*command, *(part for pid in traced for part in ("-p", str(pid)))]
-        )
-        deadline = time.monotonic() + ATTACH_SECONDS
-        while not all(_is_traced(pid) for pid in traced):
-            if self._strace.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError("strace did not attach")
-            await asyncio.sleep(0.01)
-
-    def end(self) -> None:
-        """Let go of what is traced; it lives on."""
-        assert self._strace is not None
-        self._strace.send_signal(signal.SIGINT)
-        self._strace.wait(10)
+async def _attached(strace: subprocess.Popen[bytes], traced: list[int]) -> None:
+    deadline = time.monotonic() + ATTACH_SECONDS
+    while not all(_is_traced(pid) for pid in traced):
+        if strace.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError("strace did not attach")
+        await asyncio.sleep(0.01)
 
 
 def _is_traced(pid: int) -> bool:
-    with open(f"/proc/{pid}/status") as file:  # noqa: PTH123 - one line of a kernel file
-        return any(line.startswith("TracerPid:") and line.split()[1] != "0" for line in file)
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:  # the fault has struck already
+        return True
+    return any(line.startswith("TracerPid:") and line.split()[1] != "0" for line in lines)

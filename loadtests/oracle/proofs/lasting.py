@@ -11,7 +11,7 @@ import orjson
 from loadtests.collector_process import CollectorProcess
 from loadtests.oracle.exchange import Connection, Exchange, header, post
 from loadtests.oracle.faults.full_disk import MIB, FullDisk, small_disk
-from loadtests.oracle.faults.sync_errors import SyncErrors
+from loadtests.oracle.faults.sync_errors import sync_errors
 from loadtests.oracle.issuer import Issuer
 from loadtests.oracle.judge import conservation_row, examine
 from loadtests.oracle.proofs.probe import probe_row
@@ -50,21 +50,15 @@ async def prove_sync_errors(
         issuer = Issuer(collector.port, collector.server_key, run="sync")
         issuer.start()
         await issuer.until(EVENTS_BEFORE, seconds=10)
-        once = SyncErrors(only_first=True)
-        await once.begin(collector)
-        await issuer.until(EVENTS_TRACED, seconds=5)
-        once.end()
+        async with sync_errors(collector, only_first=True):
+            await issuer.until(EVENTS_TRACED, seconds=5)
         rows = [await _recovery_row(SYNC_TEST, collector, slack=slack)]
-        lasting = SyncErrors()
-        await lasting.begin(collector)
-        # An answer may be on its way that was committed before.
-        await asyncio.sleep(0.3)
-        before = issuer.ledger.exchanges["200"]
-        await asyncio.sleep(seconds)
-        rows.append(
-            none_of(SYNC_TEST, f"every sync failed for {seconds} s", issuer.ledger.exchanges["200"] - before, "answers of 200")
-        )
-        lasting.end()
+        async with sync_errors(collector):
+            await asyncio.sleep(0.3)  # an answer may be on its way that was committed before
+            before = issuer.ledger.exchanges["200"]
+            await asyncio.sleep(seconds)
+            answered = issuer.ledger.exchanges["200"] - before
+        rows.append(none_of(SYNC_TEST, f"every sync failed for {seconds} s", answered, "answers of 200"))
         rows.append(await _recovery_row(SYNC_TEST, collector, slack=slack))
         rows += await _close(SYNC_TEST, collector, issuer)
     return [*examine(collector.data, issuer.ledger).rows(SYNC_TEST, "one failing sync, then all of them"), *rows]
