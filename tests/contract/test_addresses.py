@@ -31,6 +31,14 @@ def test_the_visitors_address(key: str, mode: str, enriched: str | None, kept: s
     assert event["enriched"]["geo"]["country"] == country
 
 
+@pytest.mark.parametrize("mode", ["truncated", "full", "none"])
+def test_a_backends_own_address_is_nobodys(mode: str) -> None:
+    door = Door(ip_storage=mode)
+    door.post("/v1/track", track(), key=SERVER, client=BERLIN)
+    enriched = door.stored()[0]["enriched"]
+    assert (enriched["ip"], enriched["geo"]) == (None, None)
+
+
 @pytest.mark.parametrize("mode", ["truncated", "none"])
 def test_a_full_address_is_nowhere_on_disk(mode: str) -> None:
     door = Door(ip_storage=mode)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 import time
@@ -14,7 +15,9 @@ import pytest
 from loadtests.collector_process import CollectorProcess
 from tests.conftest import StartCollector
 from tests.contract.bad_events import RAISED, Kind, batch_with, kinds
-from tests.contract.door import track
+from tests.contract.door import Door, track
+
+from tropa_collector.transfer.replay import replay
 
 KINDS = kinds()
 CURED = {kind.name for kind in KINDS if kind.cure}
@@ -170,3 +173,11 @@ def test_a_replay_that_is_not_understood_replays_nothing(shared_collector: Colle
     headers = {"Authorization": f"Bearer {shared_collector.admin_token}"}
     status, answer = shared_collector.request("POST", "/api/v1/quarantine/replay", body, headers, admin=True)
     assert (status, orjson.loads(answer)["code"]) == (400, "bad_parameter")
+
+
+@pytest.mark.parametrize("context", ['{"price":NaN}', '{"n":9223372036854775808}', '{"n":18446744073709551616}'])
+def test_what_its_batchs_context_made_bad_is_not_stored_without_it(door: Door, context: str) -> None:
+    body = f'{{"batch":[{orjson.dumps(track()).decode()}],"context":{context}}}'
+    assert door.post("/v1/batch", body.encode()).status == 400
+    counts = asyncio.run(replay(door.pipeline, door.store, door.ring))
+    assert (counts["stored"], len(door.quarantined()), door.stored()) == (0, 1, [])

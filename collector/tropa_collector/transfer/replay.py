@@ -44,6 +44,8 @@ async def _replay_row(pipeline: Pipeline, ring: KeyRing, row: dict[str, Any]) ->
     if source is None:
         return "skipped"  # the source was removed: its events wait until it is back
     facts = row["receipt"]
+    if facts.get("envelope", ()) is None:
+        return "skipped"  # its batch's context held what no store takes: without it, it would be another event
     receipt = Receipt(
         source=source,
         received_at=to_microseconds(row["received_at"]),
