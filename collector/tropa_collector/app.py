@@ -35,7 +35,9 @@ from tropa_collector.receive.keys import Credentials, credentials
 from tropa_collector.receive.rates import Rates
 from tropa_collector.settings import Settings
 from tropa_collector.store.sqlite.client import SqliteLog
+from tropa_collector.store.sqlite.contacts import SqliteContacts
 from tropa_collector.store.sqlite.reader import SqliteReader
+from tropa_collector.store.sqlite.writer import FILE_NAME
 
 logger = logging.getLogger("tropa")
 
@@ -119,6 +121,7 @@ class Collector:
         self.counters = Counters()
         self.log = SqliteLog(settings)
         self.reader = SqliteReader(settings.data)
+        self.contacts = SqliteContacts(settings.data / FILE_NAME)
         self.devices = Devices(settings.enrich_cache_items)
         self.places = Places(settings.geo_databases, settings.enrich_cache_items)
         self.pipeline = Pipeline(settings, self.log, self.counters, self.devices, self.places)
@@ -147,7 +150,8 @@ class Collector:
         await self.reader.start()
         ring = self.credentials.ring
         endpoint = Endpoint(settings, ring, self.pipeline, self.log, self.counters, Rates(settings), self._public_app())
-        parts = AdminParts(self.log, self.reader, self.pipeline, ring, self.counters, self.credentials.admin_token_hash, settings)
+        token_hash = self.credentials.admin_token_hash
+        parts = AdminParts(self.log, self.reader, self.pipeline, ring, self.counters, token_hash, settings, self.contacts)
         self._public = _listener(endpoint, settings, settings.host, settings.port, self.counters)
         self._admin = _listener(admin_app(parts), settings, settings.admin_host, settings.admin_port, self.counters)
         gc.collect()
@@ -176,6 +180,7 @@ class Collector:
         left = await self.log.stop(seconds=max(1.0, deadline - time.monotonic()))
         if self._admin is not None:
             await self._admin.stop(seconds=0.5)
+        await self.contacts.stop()
         await self.reader.stop()
         return left
 

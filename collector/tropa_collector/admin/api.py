@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tropa_collector.admin.auth import RequireToken
+from tropa_collector.admin.contacts import contact_routes
 from tropa_collector.admin.imports import import_routes
 from tropa_collector.errors import RequestError
 from tropa_collector.events.timestamps import to_microseconds
@@ -22,7 +23,7 @@ from tropa_collector.metrics import Counters, exposition
 from tropa_collector.pipeline import Pipeline
 from tropa_collector.receive.keys import KeyRing
 from tropa_collector.settings import Settings
-from tropa_collector.store.protocol import EventLog, EventQuery, EventReader
+from tropa_collector.store.protocol import ContactReader, EventLog, EventQuery, EventReader
 from tropa_collector.transfer.replay import replay
 
 MAX_LIMIT = 1_000
@@ -39,6 +40,7 @@ class AdminParts:
     counters: Counters
     token_hash: str
     settings: Settings
+    contacts: ContactReader
 
 
 class _Json(Response):
@@ -55,7 +57,7 @@ class _BadParameterError(RequestError):
 def admin_app(parts: AdminParts) -> Starlette:
     """The admin listener's application."""
     app = Starlette(
-        routes=_routes(_Api(parts)) + import_routes(parts),
+        routes=_routes(_Api(parts)) + import_routes(parts) + contact_routes(parts),
         middleware=[Middleware(RequireToken, token_hash=parts.token_hash)],
         exception_handlers={RequestError: _request_error, HTTPException: _http_error, Exception: _fault},
     )
@@ -187,7 +189,7 @@ def _time(text: str | None) -> int | None:
 
 
 async def _request_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestError)  # noqa: S101 - what it is registered for
+    assert isinstance(error, RequestError)
     wait = error.retry_after_seconds
     headers = None if wait is None else {"Retry-After": str(wait)}
     return _Json({"code": error.code, "message": error.message}, status_code=error.status, headers=headers)
@@ -199,7 +201,7 @@ async def _fault(_: Request, __: Exception) -> Response:
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
+    assert isinstance(error, HTTPException)
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "error")
     message = f"{request.method} {request.url.path}: {error.detail}."
     return _Json({"code": code, "message": message}, status_code=error.status_code, headers=error.headers)

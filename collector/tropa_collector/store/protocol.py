@@ -100,6 +100,26 @@ class EventQuery:
     limit: int = 100
 
 
+class Ref(NamedTuple):
+    """What an operator calls a contact: one of its identifiers, normalised, or (``id`` not 0) the contact's own id."""
+
+    kind: str = ""
+    value: str = ""
+    id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ContactQuery:
+    """Contacts by last-seen day, the newest first. ``since`` (UTC microseconds) bounds ``did`` and ``not_did``."""
+
+    q: str = ""  # beginning of an identifier or of a searchable trait
+    did: str | None = None
+    not_did: str | None = None
+    since: int | None = None
+    before: str | None = None
+    limit: int = 100
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """A page of a list: rows as the API shows them, and the next page's ``before`` (None: this was the last)."""
@@ -166,7 +186,30 @@ class EventReader(Protocol):
         ...
 
 
-_TRUST = ("claimed", "signed", "server")
+class ContactReader(Protocol):
+    """Who is who, as it is at the time of reading. What is not there is None; dicts are as the admin API shows them.
+
+    A page's ``before`` that is not an earlier page's ``next`` is a ``ValueError``.
+    """
+
+    async def contact(self, ref: Ref) -> dict[str, Any] | None: ...
+
+    async def timeline(self, ref: Ref, *, before: str | None = None, limit: int = 100) -> Page | None: ...
+
+    async def why(self, ref: Ref, pair: tuple[Ref, Ref] | None = None) -> dict[str, Any] | None: ...
+
+    async def search(self, query: ContactQuery) -> Page: ...
+
+    async def changes(self, *, after: int = 0, limit: int = 100) -> list[dict[str, Any]]:
+        """What became of contacts, in the order of commit, from behind the change ``after``."""
+        ...
+
+    async def apart(self, *, after: str | None = None, limit: int = 100) -> Page:
+        """Pairs that an operator parted: they are linked no more until he relinks them."""
+        ...
+
+
+TRUST_NAMES = ("claimed", "signed", "server")
 
 
 def public_id(contact: int | None) -> str | None:
@@ -183,5 +226,5 @@ def stored_event(row: Sequence[Any]) -> dict[str, Any]:
     event["received_at"] = to_iso(received_at)
     event["contact_id"] = public_id(contact)
     event["source"] = source
-    event["trust"] = _TRUST[trust]
+    event["trust"] = TRUST_NAMES[trust]
     return event

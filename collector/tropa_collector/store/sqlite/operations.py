@@ -10,10 +10,22 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tropa_collector.store.sqlite.imported import hang_import_traits
+from tropa_collector.store.sqlite.merging import (
+    lift_quarantine,
+    merge_contacts,
+    preview_merge,
+    relink_identifiers,
+    split_contact,
+)
 from tropa_collector.store.sqlite.workplace import Refused, Workplace
 
 __all__ = ["OPERATIONS", "Refused", "Workplace"]
 
 OPERATIONS: Mapping[str, Callable[..., Any]] = {
+    "merge_contacts": merge_contacts,
+    "preview_merge": preview_merge,
+    "split_contact": split_contact,
+    "relink_identifiers": relink_identifiers,
+    "lift_quarantine": lift_quarantine,
     "hang_import_traits": hang_import_traits,
 }

@@ -1,0 +1,88 @@
+"""What contacts did: first and last touch of one, and who did one thing since a time and not another."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from tropa_collector.events.timestamps import to_iso
+from tropa_collector.store.sqlite.deeds import TOUCH, deed_of, is_touch
+from tropa_collector.store.sqlite.timeline import LOWEST, OLDEST, THROUGH, Share, table_of
+
+#: How much later than it was received an event may be committed: a slow body, a queue.
+COMMIT_LAG_US = 600_000_000
+
+_TOUCHES = (
+    "WITH {mine} SELECT timestamp, id, body FROM ("
+    "SELECT d.timestamp AS at, d.event_id AS event FROM timeline_runs AS r CROSS JOIN mine CROSS JOIN deeds AS d"
+    f" ON d.run = r.run AND d.deed = {TOUCH} AND d.identifier = mine.identifier"
+    " AND d.timestamp BETWEEN mine.since AND mine.until - 1"
+    f" WHERE d.event_id >= {OLDEST}"
+    " UNION ALL SELECT timestamp, id FROM events CROSS JOIN mine ON mine.identifier = events.identifier"
+    f" WHERE id > {THROUGH} AND timestamp >= since AND timestamp < until AND is_touch(body)"
+    " ORDER BY at {order}, event {order} LIMIT 1) CROSS JOIN events ON id = event"
+)
+
+
+def touches(connection: sqlite3.Connection, shares: Sequence[Share]) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    """The first and the last event that a campaign, an ad or another site brought."""
+    if not shares:
+        return None, None
+    connection.create_function("is_touch", 1, is_touch, deterministic=True)
+    first, last = (connection.execute(_TOUCHES.format(mine=table_of(shares), order=order)).fetchone() for order in ("ASC", "DESC"))
+    return _touch(first), _touch(last)
+
+
+def _touch(row: tuple[int, int, str] | None) -> dict[str, Any] | None:
+    if row is None:
+        return None
+    event = orjson.loads(row[2])
+    enriched = event["enriched"]
+    campaign, page = enriched.get("campaign") or {}, enriched.get("page") or {}
+    sent = (event.get("context") or {}).get("page")
+    return {
+        "at": to_iso(row[0]),
+        "messageId": event.get("messageId"),
+        "campaign": {name: value for name, value in campaign.items() if name != "click_ids"} or None,
+        "click_ids": campaign.get("click_ids"),
+        "referrer": sent.get("referrer") if isinstance(sent, dict) else None,
+        "referrer_host": page.get("referrer_host"),
+        "page": {name: page[name] for name in ("host", "path") if name in page} or None,
+    }
+
+
+def gather_doers(connection: sqlite3.Connection, table: str, name: str, since: int | None) -> None:
+    """Make a temporary table of the contacts that did ``name`` since a time, by the event's own, corrected clock.
+
+    Like all that a snapshot makes, it goes with the snapshot.
+    """
+    deed = deed_of(name)
+    start = LOWEST if since is None else since
+    values = {"deed": deed, "name": name, "since": start, "run": _first_run(connection, since)}
+    connection.execute(f"CREATE TEMP TABLE {table} (contact INTEGER PRIMARY KEY)")
+    connection.execute(
+        f"INSERT OR IGNORE INTO temp.{table} SELECT CASE WHEN i.shared_from IS NOT NULL AND did.timestamp >= i.shared_from"
+        " THEN i.shared_contact ELSE i.contact END FROM ("
+        "SELECT DISTINCT d.identifier, d.timestamp FROM timeline_runs AS r"
+        " CROSS JOIN deeds AS d ON d.run = r.run AND d.deed = :deed"
+        f" WHERE r.run >= :run AND d.timestamp >= :since AND d.event_id >= {OLDEST}"
+        " UNION ALL SELECT identifier, timestamp FROM events"
+        f" WHERE id > {THROUGH} AND type = 'track' AND name = :name AND identifier IS NOT NULL AND timestamp >= :since"
+        ") AS did CROSS JOIN identifiers AS i ON i.id = did.identifier",
+        values,
+    )
+
+
+def _first_run(connection: sqlite3.Connection, since: int | None) -> int:
+    """No event is later than its receipt: runs that were received before ``since`` need not be read."""
+    if since is None:
+        return 0
+    row = connection.execute(
+        "SELECT max(run) FROM timeline_runs WHERE run <="
+        " (SELECT id FROM events WHERE received_at >= ? ORDER BY received_at, id LIMIT 1)",
+        (since - COMMIT_LAG_US,),
+    ).fetchone()
+    return int(row[0] or 0)

@@ -1,0 +1,118 @@
+"""One contact as the admin API shows it, exact at the time of reading."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from tropa_collector.events.timestamps import to_iso
+from tropa_collector.identity.policy import Policy
+from tropa_collector.identity.records import Edge, Identifier
+from tropa_collector.identity.traits import Register, Trait, contact_traits, person_of
+from tropa_collector.store.protocol import TRUST_NAMES, public_id
+from tropa_collector.store.sqlite.behaviour import touches
+from tropa_collector.store.sqlite.refs import devices_shared_by, edges_of, inside, members_of, merged_ids, public_ids
+from tropa_collector.store.sqlite.timeline import Figures, Share, figures, page, shares_of
+
+_REGISTER = ", ".join(Register._fields)
+STATES = ("normal", "joins_nobody", "quarantined", "erased")
+STATUSES = ("live", "merged", "shared_device", "erased")
+POLICY = Policy()
+
+
+def document(connection: sqlite3.Connection, contact: int) -> dict[str, Any]:
+    """The whole of it: identifiers, traits with their origin, figures, what first and last brought the person here."""
+    status, first_seen = connection.execute("SELECT status, first_seen FROM contacts WHERE id = ?", (contact,)).fetchone()
+    members = members_of(connection, contact)
+    shares = shares_of(connection, contact)
+    counted = figures(connection, shares)
+    edges = edges_of(connection, [row.id for row in members])
+    seen = {row.id: _last_seen(row, edges, counted) for row in members}
+    traits = traits_of(connection, contact, members or devices_shared_by(connection, contact))
+    first, last = touches(connection, shares)
+    return {
+        "id": public_id(contact),
+        "status": STATUSES[status],
+        "created_at": to_iso(first_seen),
+        "first_seen_at": to_iso(min([first_seen, *(one.first for one in counted.values())])),
+        "last_seen_at": to_iso(max([first_seen, *seen.values(), *(one.last for one in counted.values())])),
+        "identifiers": [_identifier(connection, row, edges, seen[row.id]) for row in sorted(members, key=_strength)],
+        "traits": {name: trait.value for name, trait in traits.items()},
+        "trait_details": {name: _origin(trait) for name, trait in traits.items()},
+        "merged_ids": public_ids(merged_ids(connection, contact)),
+        "events_count": sum(one.events for one in counted.values()),
+        "first_touch": first,
+        "last_touch": last,
+    }
+
+
+def _strength(row: Identifier) -> tuple[int, int, str, str]:
+    kind = POLICY.kinds[row.kind]
+    return kind.strength, kind.priority, row.kind, row.value
+
+
+def _last_seen(row: Identifier, edges: Sequence[Edge], counted: Mapping[int, Figures]) -> int:
+    """To the microsecond for one that anchors events; of one that only came beside a stronger one, to within a day."""
+    beside = [edge.last_ts for edge in edges if row.id in (edge.a, edge.b)]
+    own = counted.get(row.id)
+    return max([row.first_seen, *beside] if own is None else [own.last, row.first_seen, *beside])
+
+
+def _identifier(connection: sqlite3.Connection, row: Identifier, edges: Sequence[Edge], last_seen: int) -> dict[str, Any]:
+    found = {
+        "kind": row.kind,
+        "value": row.value,
+        "first_seen_at": to_iso(row.first_seen),
+        "last_seen_at": to_iso(last_seen),
+        "source": _source(connection, row, edges),
+        "trust": TRUST_NAMES[row.trust],
+    }
+    if row.state:
+        found["state"] = STATES[row.state]
+    if row.shared_from is not None:
+        found |= {"shared_from": to_iso(row.shared_from), "shared_contact_id": public_id(row.shared_contact)}
+    return found
+
+
+def _source(connection: sqlite3.Connection, row: Identifier, edges: Sequence[Edge]) -> str | None:
+    """Of the strongest, earliest evidence; of an identifier that was only ever alone, of its last event."""
+    beside = min((edge for edge in edges if row.id in (edge.a, edge.b)), key=lambda e: (-e.trust, e.first_ts), default=None)
+    if beside is not None:
+        return beside.source
+    rows, _ = page(connection, [Share(row.id)], None, 1)
+    return str(rows[0][4]) if rows else None
+
+
+def traits_of(connection: sqlite3.Connection, contact: int, members: Sequence[Identifier]) -> dict[str, Trait]:
+    """What all that was said of its identifiers makes of the contact."""
+    rows = {row.id: row for row in members}
+    said = [(rows[identifier], key, register) for identifier, key, register in registers_of(connection, rows)]
+    return contact_traits(contact, person_of(members, POLICY), said, POLICY)
+
+
+def registers_of(connection: sqlite3.Connection, identifiers: Mapping[int, Identifier]) -> list[tuple[int, str, Register]]:
+    found = connection.execute(f"SELECT identifier, key, {_REGISTER} FROM traits WHERE identifier IN ({inside(identifiers)})")
+    return [(row[0], row[1], register(row[2:])) for row in found]
+
+
+def register(row: Sequence[Any]) -> Register:
+    value, trust, ts, event_id, source, first_value, first_ts, first_event = row
+    return Register(_value(value), trust, ts, event_id, source, _value(first_value), first_ts, first_event)
+
+
+def _value(text: str | None) -> Any:
+    return None if text is None else orjson.loads(text)
+
+
+def _origin(trait: Trait) -> dict[str, Any]:
+    said = trait.register
+    return {
+        "value": trait.value,
+        "at": to_iso(said.ts),
+        "source": said.source,
+        "trust": TRUST_NAMES[said.trust],
+        "messageId": said.event_id,
+    }

@@ -1,0 +1,115 @@
+"""Contacts by the beginning of an identifier or trait and by what they did, ordered by the day they were last seen.
+
+A page is found in one of two ways: when few contacts come into question, each is looked up and they are sorted; when many
+do, the index of days is walked from its newest end until the page is full.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterable
+from typing import Any
+
+from tropa_collector.events.timestamps import to_iso
+from tropa_collector.store.protocol import ContactQuery, Page, public_id
+from tropa_collector.store.sqlite.behaviour import gather_doers
+from tropa_collector.store.sqlite.contact import traits_of
+from tropa_collector.store.sqlite.refs import members_of
+from tropa_collector.store.sqlite.words import MAX_WORD_CHARS
+
+FEW = 5_000  # contacts that are looked up one by one
+SHOWN_IDENTIFIERS = 20
+_DAY = 86_400_000_000
+_LAST = "\U0010ffff"
+_CURSOR = re.compile(r"(-?[0-9]{1,9})\.([0-9]{1,18})")
+
+#: A contact stands where its identifier stands that was seen last.
+_NEWEST = "SELECT id FROM identifiers WHERE contact = c ORDER BY last_day DESC, id DESC LIMIT 1"
+_LOOK_UP = (
+    f"SELECT i.last_day, i.id, i.contact FROM (SELECT contact AS c, ({_NEWEST}) AS newest FROM temp.wanted)"
+    " CROSS JOIN identifiers AS i ON i.id = newest WHERE (i.last_day, i.id) < (:day, :id) {unless}"
+    " ORDER BY i.last_day DESC, i.id DESC LIMIT :limit"
+)
+_WALK = (
+    "SELECT i.last_day, i.id, i.contact FROM identifiers AS i INDEXED BY identifiers_last_day"
+    " WHERE i.last_day <= :day AND (i.last_day, i.id) < (:day, :id) {only} {unless}"
+    " AND NOT EXISTS (SELECT 1 FROM identifiers AS j WHERE j.contact = i.contact AND (j.last_day, j.id) > (i.last_day, i.id))"
+    " ORDER BY i.last_day DESC, i.id DESC LIMIT :limit"
+)
+_ONLY, _UNLESS = "AND i.contact IN temp.wanted", "AND i.contact NOT IN temp.unwanted"
+
+
+def search(connection: sqlite3.Connection, query: ContactQuery, searchable: Iterable[str]) -> Page:
+    """A page of contacts.
+
+    Raises:
+        ValueError: ``before`` is not of an earlier page.
+    """
+    day, identifier = _place(query.before)
+    wanted = _gather(connection, query, searchable)
+    if query.not_did:
+        gather_doers(connection, "unwanted", query.not_did, query.since)
+    few = wanted is not None and wanted <= FEW
+    sql = (_LOOK_UP if few else _WALK).format(only="" if wanted is None else _ONLY, unless=_UNLESS if query.not_did else "")
+    rows = connection.execute(sql, {"day": day, "id": identifier, "limit": query.limit + 1}).fetchall()
+    shown = [_summary(connection, contact, last_day) for last_day, _, contact in rows[: query.limit]]
+    last = rows[query.limit - 1] if len(rows) > query.limit else None
+    return Page(shown, None if last is None else f"{last[0]}.{last[1]}")
+
+
+def _place(before: str | None) -> tuple[int, int]:
+    if before is None:
+        return 1 << 40, 0
+    found = _CURSOR.fullmatch(before)
+    if found is None:
+        raise ValueError("`before` must be the `next` of an earlier page")
+    return int(found[1]), int(found[2])
+
+
+def _gather(connection: sqlite3.Connection, query: ContactQuery, searchable: Iterable[str]) -> int | None:
+    """Fill ``temp.wanted`` with the contacts that come into question and count them; None: all of them do."""
+    if not query.q and not query.did:
+        return None
+    if query.did:
+        gather_doers(connection, "wanted", query.did, query.since)
+    if query.q:
+        _gather_named(connection, query.q, sorted(searchable))
+        if query.did:
+            connection.execute("DELETE FROM temp.wanted WHERE contact NOT IN temp.named")
+        else:
+            connection.execute("ALTER TABLE temp.named RENAME TO wanted")
+    (count,) = connection.execute("SELECT count(*) FROM temp.wanted").fetchone()
+    return int(count)
+
+
+def _gather_named(connection: sqlite3.Connection, q: str, searchable: list[str]) -> None:
+    """By an identifier as it is written, in lower case, or by a trait's text."""
+    text = q.strip()
+    word = text.casefold()[:MAX_WORD_CHARS]
+    connection.execute("CREATE TEMP TABLE named (contact INTEGER PRIMARY KEY)")
+    for start in {text, text.lower()}:
+        connection.execute(
+            "INSERT OR IGNORE INTO temp.named SELECT contact FROM identifiers WHERE value >= ? AND value < ? AND state != 3",
+            (start, start + _LAST),
+        )
+    marks = ",".join("?" * len(searchable))
+    connection.execute(
+        "INSERT OR IGNORE INTO temp.named SELECT i.contact FROM trait_words AS w CROSS JOIN identifiers AS i ON i.id = w.identifier"
+        f" WHERE w.text >= ? AND w.text < ? AND w.key IN ({marks})",
+        (word, word + _LAST, *searchable),
+    )
+
+
+def _summary(connection: sqlite3.Connection, contact: int, last_day: int) -> dict[str, Any]:
+    members = members_of(connection, contact)
+    (first_seen,) = connection.execute("SELECT first_seen FROM contacts WHERE id = ?", (contact,)).fetchone()
+    traits = traits_of(connection, contact, members)
+    return {
+        "id": public_id(contact),
+        "first_seen_at": to_iso(first_seen),
+        "last_seen_day": to_iso(last_day * _DAY)[:10],
+        "identifiers": [{"kind": row.kind, "value": row.value} for row in members[:SHOWN_IDENTIFIERS]],
+        "identifiers_count": len(members),
+        "traits": {name: trait.value for name, trait in traits.items()},
+    }

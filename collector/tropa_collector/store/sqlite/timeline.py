@@ -1,0 +1,139 @@
+"""A contact's events, newest first: those of each of its identifiers, in the runs of ``timeline`` and in the log's tail.
+
+Whose an event is, is asked when it is read. A *share* is the part of an identifier's time that is the contact's: all of it,
+what lies before a device was shared, or, for the contact of a shared device, what lies behind.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+LOWEST, HIGHEST = -(1 << 62), 1 << 62
+#: timestamp and event id: the order of a timeline.
+Moment = tuple[int, int]
+_CURSOR = re.compile(r"(-?[0-9]{1,18})\.([0-9]{1,18})")
+_EVENT = "id, received_at, timestamp, original_at, source, trust, body"
+THROUGH = "(SELECT value FROM counters WHERE name = 'dedupe_through_id')"
+#: Purged with the events' age; the timeline's rows follow later.
+OLDEST = "(SELECT coalesce(min(id), 0) FROM events)"
+
+
+class Share(NamedTuple):
+    """``since`` is inside, ``until`` is not."""
+
+    identifier: int
+    since: int = LOWEST
+    until: int = HIGHEST
+
+
+class Figures(NamedTuple):
+    """What the events anchored on one identifier add up to."""
+
+    events: int
+    first: int
+    last: int
+
+
+def shares_of(connection: sqlite3.Connection, contact: int) -> list[Share]:
+    """Whose events are the contact's, and from when to when."""
+    own = connection.execute("SELECT id, shared_from FROM identifiers WHERE contact = ?", (contact,)).fetchall()
+    shared = connection.execute(
+        "SELECT id, shared_from FROM identifiers WHERE shared_contact = ? AND shared_contact != 0 AND shared_from IS NOT NULL",
+        (contact,),
+    ).fetchall()
+    shares = [Share(identifier, until=HIGHEST if end is None else end) for identifier, end in own]
+    return shares + [Share(identifier, since=start) for identifier, start in shared]
+
+
+def table_of(shares: Sequence[Share]) -> str:
+    """The shares as a table ``mine``: integers of ours, so that no mark is needed for each."""
+    rows = ",".join(f"({share.identifier},{share.since},{share.until})" for share in shares)
+    return f"mine(identifier, since, until) AS (VALUES {rows})"
+
+
+def page(connection: sqlite3.Connection, shares: Sequence[Share], before: str | None, limit: int) -> tuple[list[Any], str | None]:
+    """Rows of events for ``stored_event`` without the contact's column, newest first, and the next page's ``before``."""
+    top = _moment(before)
+    places = newest(connection, shares, top, limit + 1)
+    wanted = places[:limit]
+    ids = ",".join(str(event_id) for _, event_id in wanted)
+    rows = {row[0]: row for row in connection.execute(f"SELECT {_EVENT} FROM events WHERE id IN ({ids})")}
+    following = f"{wanted[-1][0]}.{wanted[-1][1]}" if len(places) > limit else None
+    return [rows[event_id] for _, event_id in wanted if event_id in rows], following
+
+
+def _moment(before: str | None) -> Moment:
+    if before is None:
+        return HIGHEST, HIGHEST
+    found = _CURSOR.fullmatch(before)
+    if found is None:
+        raise ValueError("`before` must be the `next` of an earlier page")
+    return int(found[1]), int(found[2])
+
+
+def newest(connection: sqlite3.Connection, shares: Sequence[Share], top: Moment, limit: int) -> list[Moment]:
+    """The newest moments before ``top``. Each block of runs is asked only for what is newer than what was found so far."""
+    if not shares:
+        return []
+    values = {"at": top[0], "id": top[1], "limit": limit}
+    found = connection.execute(_TAIL.format(mine=table_of(shares)), values).fetchall()
+    for first, last in _blocks(connection):
+        floor = found[limit - 1] if len(found) >= limit else (LOWEST, 0)
+        asked = {**values, "first": first, "last": last, "floor": floor[0]}
+        found += connection.execute(_RUNS.format(mine=table_of(shares)), asked).fetchall()
+        found = sorted(found, reverse=True)[:limit]
+    return found
+
+
+_TAIL = (
+    "WITH {mine} SELECT timestamp, id FROM events CROSS JOIN mine ON mine.identifier = events.identifier"
+    f" WHERE id > {THROUGH} AND timestamp >= since AND timestamp < until AND (timestamp, id) < (:at, :id)"
+    " ORDER BY timestamp DESC, id DESC LIMIT :limit"
+)
+_RUNS = (
+    "WITH {mine} SELECT t.timestamp, t.event_id FROM timeline_runs AS r CROSS JOIN mine CROSS JOIN timeline AS t"
+    " ON t.run = r.run AND t.identifier = mine.identifier"
+    " AND t.timestamp BETWEEN max(mine.since, :floor) AND min(mine.until - 1, :at)"
+    f" WHERE r.run BETWEEN :first AND :last AND (t.timestamp, t.event_id) < (:at, :id) AND t.event_id >= {OLDEST}"
+    " ORDER BY t.timestamp DESC, t.event_id DESC LIMIT :limit"
+)
+
+
+def _blocks(connection: sqlite3.Connection) -> Iterator[tuple[int, int]]:
+    """The runs from the newest on, in blocks that grow: the first ones usually hold all that is asked for."""
+    size, last = 8, HIGHEST
+    while True:
+        runs = connection.execute("SELECT run FROM timeline_runs WHERE run < ? ORDER BY run DESC LIMIT ?", (last, size)).fetchall()
+        if not runs:
+            return
+        yield runs[-1][0], runs[0][0]
+        size, last = size * 4, runs[-1][0]
+
+
+def figures(connection: sqlite3.Connection, shares: Sequence[Share]) -> dict[int, Figures]:
+    """Exact figures of every identifier that anchors an event."""
+    if not shares:
+        return {}
+    found: dict[int, Figures] = {}
+    for sql in (_RUN_FIGURES, _TAIL_FIGURES):
+        for identifier, count, first, last in connection.execute(sql.format(mine=table_of(shares))):
+            old = found.get(identifier)
+            new = Figures(count, first, last)
+            found[identifier] = new if old is None else Figures(old[0] + count, min(old[1], first), max(old[2], last))
+    return found
+
+
+_RUN_FIGURES = (
+    "WITH {mine} SELECT mine.identifier, count(*), min(t.timestamp), max(t.timestamp)"
+    " FROM mine CROSS JOIN timeline_runs AS r CROSS JOIN timeline AS t"
+    " ON t.run = r.run AND t.identifier = mine.identifier AND t.timestamp BETWEEN mine.since AND mine.until - 1"
+    f" WHERE t.event_id >= {OLDEST} GROUP BY mine.identifier"
+)
+_TAIL_FIGURES = (
+    "WITH {mine} SELECT mine.identifier, count(*), min(timestamp), max(timestamp)"
+    " FROM events CROSS JOIN mine ON mine.identifier = events.identifier"
+    f" WHERE id > {THROUGH} AND timestamp >= since AND timestamp < until GROUP BY mine.identifier"
+)
