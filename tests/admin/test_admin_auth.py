@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 from itertools import product
-from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -18,9 +17,14 @@ from tropa_collector.admin.auth import OPEN_PATHS
 CANARY = "canary-7f3a@example.com"
 
 
+class _Anything:
+    def __getattr__(self, name: str) -> _Anything:
+        return self
+
+
 def routes() -> list[tuple[str, str]]:
     """Method and path of every route there is."""
-    parts: Any = SimpleNamespace(token_hash="")  # the table is made without looking at the rest
+    parts: Any = _Anything()  # the table is made without looking at what it will show
     app = admin_app(parts)
     found = [(method, route.path) for route in app.routes if isinstance(route, Route) for method in sorted(route.methods or ())]
     return [(method, path.replace("{", "").replace("}", "")) for method, path in found]
