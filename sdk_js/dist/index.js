@@ -9,10 +9,10 @@ var quietly = (work) => {
   } catch {
   }
 };
-var read = (suffix) => quietly(() => JSON.parse(localStorage[keyOf(suffix)]));
+var read = (suffix) => quietly(() => JSON.parse(localStorage[keyOf(suffix)] || null));
 var write = (suffix, value) => quietly(() => {
   value ? localStorage[keyOf(suffix)] = JSON.stringify(value) : delete localStorage[keyOf(suffix)];
-  return true;
+  return value;
 });
 var eachStored = (visit) => quietly(
   () => Object.keys(localStorage).forEach((key2) => key2.startsWith(keyOf("")) && visit(key2.slice(keyOf("").length)))
@@ -36,7 +36,7 @@ var pageFacts = (address, title, referrer) => {
 };
 var askSlowFacts = () => (self.requestIdleCallback || setTimeout)(
   () => quietly(() => {
-    slow.timezone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    slow.timezone = self.Temporal ? Temporal.Now.timeZoneId() : Intl.DateTimeFormat().resolvedOptions().timeZone;
     navigator.userAgentData.getHighEntropyValues(["platformVersion", "model"]).then(
       (values) => {
         slow.userAgentData = values;
@@ -59,10 +59,11 @@ var batchContext = () => ({
 });
 
 // src/ids.ts
-var randomDigit = () => (crypto.getRandomValues(new Uint8Array(1))[0] & 15).toString(16);
 var uuid = () => {
   const time = Date.now().toString(16).padStart(12, "0");
-  return `${time.slice(0, 8)}-${time.slice(8)}-${"7000-8000-000000000000".replace(/0/g, randomDigit)}`;
+  const bytes = crypto.getRandomValues(new Uint8Array(22));
+  const rest2 = "7000-8000-000000000000".replace(/0/g, (_, at) => (bytes[at] & 15).toString(16));
+  return `${time.slice(0, 8)}-${time.slice(8)}-${rest2}`;
 };
 var shortId = () => uuid().slice(-12);
 
@@ -76,15 +77,17 @@ var keepId = (id) => {
 };
 var visitorId = (arrived) => {
   if (!granted() || settings.httpOnly) return null;
+  const known = read("id");
+  if (memory && (known === memory || known === void 0)) return memory;
   const inCookie = readCookie(keyOf("id")).split(".")[0];
-  const id = inCookie || read("id") || memory || arrived || uuid();
-  if (id !== memory) inCookie ? write("id", memory = id) : keepId(id);
+  const id = inCookie || known || memory || arrived || uuid();
+  inCookie ? write("id", memory = id) : keepId(id);
   return id;
 };
 var renewId = () => {
   if (granted()) settings.httpOnly ? write("id", 1) : keepId(uuid());
 };
-var takeReset = () => settings.httpOnly && read("id") && write("id");
+var takeReset = () => settings.httpOnly && read("id") && !write("id");
 var getUser = () => granted() && read("user") || user;
 var setUser = (next) => {
   user = next;
@@ -173,7 +176,7 @@ var save = () => {
   const end = Date.now() + (hidden ? HIDDEN_LEASE : LEASE);
   clearTimeout(heartbeat);
   if (batches[0] && !hidden) heartbeat = setTimeout(save, HEARTBEAT);
-  if (granted()) leaseEnd = write(key, batches[0] && [end, ...batches]) && batches[0] ? end : 0;
+  if (granted()) leaseEnd = write(key, batches[0] && [end, ...batches]) ? end : 0;
 };
 var leaseOf = (suffix) => read(suffix) || [0];
 var claimed = () => {
@@ -205,7 +208,7 @@ var adopt = () => {
     if (wait > 0 && wait <= LEASE) return leased = true;
     write(other);
     left.forEach((batch) => {
-      if (now - batch.at < MAX_AGE) batches.unshift({ ...batch, stage: CLOSED });
+      if (now - batch.at < MAX_AGE) batches.unshift({ ...batch, state: CLOSED });
       else parsed(batch).forEach((event) => lose(event, "expired"));
     });
   });
@@ -221,13 +224,13 @@ var remove = (batch) => {
 };
 var halve = (batch) => {
   const items = batch.items.splice(batch.items.length / 2);
-  batches.splice(batches.indexOf(batch) + 1, 0, { ...batch, id: shortId(), reset: 0, items, stage: CLOSED });
+  batches.splice(batches.indexOf(batch) + 1, 0, { ...batch, id: shortId(), reset: 0, items, state: CLOSED });
   save();
 };
 var add = (json, reset) => {
   let batch = claimed()[batches.length - 1];
-  if (!batch || batch.stage || reset || batch.items.length >= BATCH_EVENTS || size(`${batch.items}${json}`) > BATCH_BYTES) {
-    batches.push(batch = { id: shortId(), at: Date.now(), reset, items: [], stage: OPEN, lost });
+  if (!batch || batch.state || reset || batch.items.length >= BATCH_EVENTS || size(`${batch.items}${json}`) > BATCH_BYTES) {
+    batches.push(batch = { id: shortId(), at: Date.now(), reset, items: [], state: OPEN, dropped: lost });
     lost = 0;
   }
   batch.items.push(json);
@@ -240,8 +243,8 @@ var add = (json, reset) => {
 var LINGER = 250;
 var SEND_AT = 20;
 var TIMEOUT = 15e3;
-var RESCAN = 2100;
-var AFTERMATH = 3e3;
+var RESCAN = 2e3;
+var AFTERMATH = 5e3;
 var KEEPALIVE_BYTES = 6e4;
 var flights = /* @__PURE__ */ new Set();
 var bytesInFlight = 0;
@@ -250,11 +253,11 @@ var timer = 0;
 var rescan = 0;
 var afterAbort;
 var credentials = () => granted() && settings.url.includes(location.hostname.split(".").slice(-2).join(".")) ? "include" : "omit";
-var bodyOf = ({ id, reset, lost: lost2, items }) => `${JSON.stringify({
+var bodyOf = ({ id, reset, dropped, items }) => `${JSON.stringify({
   writeKey: settings.writeKey,
   batchId: id,
   sentAt: /* @__PURE__ */ new Date(),
-  dropped: lost2,
+  dropped,
   reset,
   context: batchContext()
 }).slice(0, -1)},"batch":[${items}]}`;
@@ -313,14 +316,14 @@ var post = async (batch, body, bytes) => {
 var attempt = (batch, leaving) => {
   const body = bodyOf(batch);
   const bytes = size(body);
-  if (!leaving || bytesInFlight + bytes < KEEPALIVE_BYTES && "keepalive" in Request.prototype) post(batch, body, bytes);
+  if (!leaving || bytesInFlight + bytes < KEEPALIVE_BYTES) post(batch, body, bytes);
   else if (credentials() === "omit" || !navigator.sendBeacon(settings.url, body))
     return batch.items[1] && (halve(batch), attempt(batch, leaving));
-  return batch.stage = TRIED;
+  return batch.state = TRIED;
 };
 var leave = () => {
   let batch;
-  while ((batch = !waiting() && claimed().find(({ stage }) => stage < TRIED)) && attempt(batch, true)) ;
+  while ((batch = !waiting() && claimed().find(({ state }) => state < TRIED)) && attempt(batch, true)) ;
   save();
 };
 var schedule = (events) => {
@@ -353,7 +356,7 @@ var seen;
 var landingTags = (search) => {
   const tags = {};
   new URLSearchParams(search).forEach((value, key2) => {
-    if (/^utm_|cl(ic)?k?id$|braid$|_fat_id$/.test(key2))
+    if (/^utm_|cl(ic)?k?id$|braid$|fat_id$/.test(key2))
       tags[key2.replace("utm_campaign", "name").replace("utm_", "")] = value.slice(0, 512);
   });
   return JSON.stringify(tags);
@@ -383,7 +386,7 @@ var accept = (event) => {
   const state = settings.consent;
   const purposes = event.context.consent.purposes.filter((purpose) => !gpc() || !/^(sale|advertising)$/.test(purpose));
   const refused = /^denied|^cookieless(identify|alias)$/.test(state + event.type) ? "consent" : !purposes[0] && "gpc";
-  if (refused) return void fire("drop", event, { code: refused });
+  if (refused) return fire("drop", event, { code: refused });
   event.anonymousId = granted() ? visitorId() : event.userId = void 0;
   event.context = { ...touchSession(), ...event.context, consent: { state, purposes, gpc: gpc() } };
   const final = fire("use", event);
@@ -541,7 +544,7 @@ var enableOutboundLinks = (tropa) => {
   const clicked = ({ target }) => quietly(() => {
     const link = target.closest("a[href]");
     if (!link.host || link.host === location.host) return;
-    tropa.track("Outbound Link Clicked", { url: link.href });
+    tropa.track("Link Clicked", { url: link.href });
     link.href = tropa.link(link.href);
   });
   addEventListener("click", clicked, true);

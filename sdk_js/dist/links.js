@@ -11,7 +11,7 @@ var enableOutboundLinks = (tropa) => {
   const clicked = ({ target }) => quietly(() => {
     const link = target.closest("a[href]");
     if (!link.host || link.host === location.host) return;
-    tropa.track("Outbound Link Clicked", { url: link.href });
+    tropa.track("Link Clicked", { url: link.href });
     link.href = tropa.link(link.href);
   });
   addEventListener("click", clicked, true);

@@ -28,7 +28,7 @@ const tagScript = async () => {
   const { code } = await minify(outputFiles[0].text.replace(/^( *)const /gm, '$1let '), {
     ecma: 2019,
     toplevel: true,
-    compress: { passes: 4, unsafe: true, pure_getters: true, keep_fargs: false, unsafe_arrows: true },
+    compress: { passes: 3, unsafe: true, pure_getters: true, keep_fargs: false, unsafe_arrows: true },
   });
   return `${code}\n`;
 };

@@ -1,14 +1,14 @@
 import { quietly } from './storage';
 import type { Tropa } from './types';
 
-/** `Outbound Link Clicked` for links that leave the host; links to the `linker` domains are marked. Returns the cleanup. */
+/** `Link Clicked` for links that leave the host; links to the `linker` domains are marked. Returns the cleanup. */
 export const enableOutboundLinks = (tropa: Pick<Tropa, 'track' | 'link'>): (() => void) => {
   const clicked = ({ target }: Event) =>
     quietly(() => {
       const link = (target as Element).closest<HTMLAnchorElement>('a[href]')!;
       // Addresses without a host are `mailto:` and the like.
       if (!link.host || link.host === location.host) return;
-      tropa.track('Outbound Link Clicked', { url: link.href });
+      tropa.track('Link Clicked', { url: link.href });
       link.href = tropa.link(link.href);
     });
   addEventListener('click', clicked, true);

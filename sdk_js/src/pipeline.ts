@@ -13,12 +13,12 @@ import type { ConsentState, TropaEvent } from './types';
 let opened: () => void;
 
 /** The last look at an event: consent, ids, session, the page's own middlewares; then it is in the queue. */
-export const accept = (event: TropaEvent): void => {
+export const accept = (event: TropaEvent): unknown => {
   const state = settings.consent;
   const purposes = event.context.consent.purposes.filter((purpose) => !gpc() || !/^(sale|advertising)$/.test(purpose));
   // Without ids there is nobody to identify.
   const refused = /^denied|^cookieless(identify|alias)$/.test(state + event.type) ? 'consent' : !purposes[0] && 'gpc';
-  if (refused) return void fire('drop', event, { code: refused });
+  if (refused) return fire('drop', event, { code: refused });
   event.anonymousId = granted() ? visitorId() : (event.userId = undefined);
   event.context = { ...touchSession(), ...event.context, consent: { state, purposes, gpc: gpc() } };
   const final = fire('use', event);

@@ -17,12 +17,12 @@ export interface Batch {
   reset: unknown;
   /** Serialised events. */
   items: string[];
-  stage: number;
+  state: number;
   /** Events that gave way to the bounds before it. */
-  lost: number;
+  dropped: number;
 }
 
-/** Stages: takes events · takes none, since its id may be acknowledged already · was handed to the browser. */
+/** States: takes events · takes none, since its id may be acknowledged already · was handed to the browser. */
 const OPEN = 0;
 const CLOSED = 1;
 export const TRIED = 2;
@@ -60,7 +60,7 @@ export const save = () => {
   const end = Date.now() + (hidden ? HIDDEN_LEASE : LEASE);
   clearTimeout(heartbeat);
   if (batches[0] && !hidden) heartbeat = setTimeout(save, HEARTBEAT);
-  if (granted()) leaseEnd = write(key, batches[0] && [end, ...batches]) && batches[0] ? end : 0;
+  if (granted()) leaseEnd = write(key, batches[0] && [end, ...batches]) ? end : 0;
 };
 
 const leaseOf = (suffix: string) => read<[number, ...Batch[]]>(suffix) || [0];
@@ -102,7 +102,7 @@ export const adopt = (): boolean => {
     if (wait > 0 && wait <= LEASE) return (leased = true);
     write(other);
     left.forEach((batch) => {
-      if (now - batch.at < MAX_AGE) batches.unshift({ ...batch, stage: CLOSED });
+      if (now - batch.at < MAX_AGE) batches.unshift({ ...batch, state: CLOSED });
       else parsed(batch).forEach((event) => lose(event, 'expired'));
     });
   });
@@ -121,15 +121,15 @@ export const remove = (batch: Batch) => {
 
 export const halve = (batch: Batch) => {
   const items = batch.items.splice(batch.items.length / 2);
-  batches.splice(batches.indexOf(batch) + 1, 0, { ...batch, id: shortId(), reset: 0, items, stage: CLOSED });
+  batches.splice(batches.indexOf(batch) + 1, 0, { ...batch, id: shortId(), reset: 0, items, state: CLOSED });
   save();
 };
 
 /** How many events the batch now holds. */
 export const add = (json: string, reset: unknown): number => {
   let batch = claimed()[batches.length - 1];
-  if (!batch || batch.stage || reset || batch.items.length >= BATCH_EVENTS || size(`${batch.items}${json}`) > BATCH_BYTES) {
-    batches.push((batch = { id: shortId(), at: Date.now(), reset, items: [], stage: OPEN, lost: lost }));
+  if (!batch || batch.state || reset || batch.items.length >= BATCH_EVENTS || size(`${batch.items}${json}`) > BATCH_BYTES) {
+    batches.push((batch = { id: shortId(), at: Date.now(), reset, items: [], state: OPEN, dropped: lost }));
     lost = 0;
   }
   batch.items.push(json);

@@ -9,9 +9,9 @@ import type { Reason } from './types';
 const LINGER = 250;
 const SEND_AT = 20;
 const TIMEOUT = 15_000;
-const RESCAN = 2_100;
+const RESCAN = 2_000;
 /** Chromium finishes an aborted keepalive request, and its answer may set cookies. */
-const AFTERMATH = 3_000;
+const AFTERMATH = 5_000;
 /** Browsers allow 64 KB of keepalive requests in flight, a page's other scripts included. */
 const KEEPALIVE_BYTES = 60_000;
 
@@ -29,12 +29,12 @@ const credentials = () =>
   granted() && settings.url.includes(location.hostname.split('.').slice(-2).join('.')) ? 'include' : 'omit';
 
 /** The body with the time of this attempt; the events keep theirs. */
-const bodyOf = ({ id, reset, lost, items }: Batch) =>
+const bodyOf = ({ id, reset, dropped, items }: Batch) =>
   `${JSON.stringify({
     writeKey: settings.writeKey,
     batchId: id,
     sentAt: new Date(),
-    dropped: lost,
+    dropped,
     reset: reset,
     context: batchContext(),
   }).slice(0, -1)},"batch":[${items}]}`;
@@ -104,17 +104,17 @@ const post = async (batch: Batch, body: string, bytes: number) => {
 const attempt = (batch: Batch, leaving?: boolean): unknown => {
   const body = bodyOf(batch);
   const bytes = size(body);
-  if (!leaving || (bytesInFlight + bytes < KEEPALIVE_BYTES && 'keepalive' in Request.prototype)) post(batch, body, bytes);
+  if (!leaving || bytesInFlight + bytes < KEEPALIVE_BYTES) post(batch, body, bytes);
   // A beacon has no answer: its events stay until the acknowledgement cookie or a later attempt.
   else if (credentials() === 'omit' || !navigator.sendBeacon(settings.url, body))
     return batch.items[1] && (halve(batch), attempt(batch, leaving));
-  return (batch.stage = TRIED);
+  return (batch.state = TRIED);
 };
 
 /** The page may be gone any moment: everything that was not tried yet goes out at once. */
 export const leave = () => {
   let batch: Batch | undefined | false;
-  while ((batch = !waiting() && claimed().find(({ stage }) => stage < TRIED)) && attempt(batch, true));
+  while ((batch = !waiting() && claimed().find(({ state }) => state < TRIED)) && attempt(batch, true));
   save();
 };
 

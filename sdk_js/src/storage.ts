@@ -8,14 +8,14 @@ export const quietly = <Value>(work: () => Value): Value | undefined => {
   } catch {}
 };
 
-/** The value under `<name>_<suffix>`; undefined when there is none, or storage cannot be read. */
-export const read = <Value>(suffix: string) => quietly((): Value => JSON.parse(localStorage[keyOf(suffix)]));
+/** The value under `<name>_<suffix>`; nothing when there is none or storage cannot be read. */
+export const read = <Value>(suffix: string) => quietly((): Value => JSON.parse(localStorage[keyOf(suffix)] || null));
 
-/** Whether it was written; a falsy value removes. */
-export const write = (suffix: string, value?: unknown) =>
+/** The value, once it is written; a falsy one removes. */
+export const write = <Value>(suffix: string, value?: Value) =>
   quietly(() => {
     value ? (localStorage[keyOf(suffix)] = JSON.stringify(value)) : delete localStorage[keyOf(suffix)];
-    return true;
+    return value;
   });
 
 /** Visits the suffixes there are. */

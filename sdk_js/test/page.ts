@@ -110,7 +110,6 @@ export const openPage = async (given: PageOptions = {}) => {
     language: 'ru-RU', userAgent: 'Test/1.0', globalPrivacyControl: gpc,
     sendBeacon: (_url: string, body: string) => beacon(body) && beacons.push(body) > 0,
   });
-  vi.stubGlobal('Request', class { get keepalive() { return true; } });
   vi.stubGlobal('fetch', request);
   vi.stubGlobal('addEventListener', (type: string, listener: (event: any) => void) => (listeners[type] ??= []).push(listener));
   vi.stubGlobal('removeEventListener', (type: string, listener: (event: any) => void) => {

@@ -44,7 +44,7 @@ test('denied: a request in flight is aborted, and what its answer set is deleted
   await page.evaluate(() => { tropa.track('In flight'); tropa.flush(); });
   await sleep(100);
   await page.evaluate(() => tropa.consent('denied'));
-  await sleep(3400);
+  await sleep(5500);
   world.gate.delayMs = 0;
   assert.deepEqual(await traces(page), { cookie: '', storage: { tropa_consent: '"denied"' } });
   await page.reload();

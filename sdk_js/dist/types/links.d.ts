@@ -1,3 +1,3 @@
 import type { Tropa } from './types.js';
-/** `Outbound Link Clicked` for links that leave the host; links to the `linker` domains are marked. Returns the cleanup. */
+/** `Link Clicked` for links that leave the host; links to the `linker` domains are marked. Returns the cleanup. */
 export declare const enableOutboundLinks: (tropa: Pick<Tropa, 'track' | 'link'>) => (() => void);
