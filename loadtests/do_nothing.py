@@ -11,7 +11,7 @@ import sys
 import uvicorn
 import uvloop
 
-from tropa_collector.app import server_config
+from tropa_collector.listeners import server_config
 from tropa_collector.receive.endpoint import Receive, Scope, Send
 from tropa_collector.settings import Settings
 

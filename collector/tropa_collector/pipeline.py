@@ -129,6 +129,7 @@ class Pipeline:
                 signing_secret=secret.encode() if secret else None,
                 default_region=options.default_country or self._settings.default_country,
                 identify_on_events=frozenset(options.identify_on_events),
+                cache_items=2 * self._settings.enrich_cache_items,
             )
         return scope
 

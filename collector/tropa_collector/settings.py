@@ -80,7 +80,7 @@ class Settings(BaseSettings):
     max_header_bytes: int = Field(default=32_768, ge=4_096)
     header_timeout_seconds: float = Field(default=10.0, gt=0)
     body_timeout_seconds: float = Field(default=15.0, gt=0)
-    keep_alive_seconds: int = Field(default=20, ge=1)
+    keep_alive_seconds: int = Field(default=15, ge=1)
     max_connections: int = Field(default=10_000, ge=16)
 
     # -- rates: events a second, sustained and at once; 0 is no limit
@@ -94,7 +94,7 @@ class Settings(BaseSettings):
     geo_databases: Words = ()  # .mmdb files; none: the country table that ships with iptocc
     ip_storage: Literal["truncated", "full", "none"] = "truncated"  # /24 and /48
     max_clock_skew_seconds: int = Field(default=86_400, ge=60)  # a larger one is not corrected
-    enrich_cache_items: int = Field(default=20_000, ge=64)
+    enrich_cache_items: int = Field(default=5_000, ge=64)
 
     # -- store
     queue_events: int = Field(default=20_000, ge=100)

@@ -33,7 +33,7 @@ CLICK_IDS = frozenset(
 # A URL may be as long as its event is allowed to be; what is read of it, and what a cache may keep, is not.
 MAX_PARAMETERS = 300
 MAX_VALUE_CHARS = 512
-MAX_CACHED_PAGES = 4_096
+MAX_CACHED_PAGES = 2_048
 MAX_KEY_CHARS = 1_024
 
 _Key = tuple[Any, Any, Any, Any, tuple[tuple[str, Any], ...]]

@@ -78,7 +78,7 @@ def stored_address(address: str | None, mode: Literal["truncated", "full", "none
     return _stored(address, mode)
 
 
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=4_096)
 def _stored(address: str, mode: str) -> str | None:
     ip = _parse(address)
     if ip is None or mode == "full":

@@ -36,7 +36,7 @@ from tropa_collector.identity.traits import Register, fold
 from tropa_collector.store.protocol import Record
 from tropa_collector.store.sqlite.words import SEARCHABLE, index_words, word
 
-CACHE_ROWS = 32_768  # of one generation, of which there are two
+CACHE_ROWS = 12_288  # of one generation, of which there are two
 MAX_NAMED_TRAITS = 100  # of one row of the feed
 _DAY = 86_400_000_000
 _IDENTIFIER: Final = ", ".join(Identifier._fields)

@@ -58,8 +58,9 @@ def connect(path: Path, *, synchronous: str) -> sqlite3.Connection:
     connection.execute("PRAGMA page_size = 4096")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(f"PRAGMA synchronous = {synchronous}")
+    connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten: retention and erasure mean it
     connection.execute("PRAGMA wal_autocheckpoint = 0")
-    connection.execute("PRAGMA cache_size = -32000")
+    connection.execute("PRAGMA cache_size = -16000")
     connection.execute("PRAGMA journal_size_limit = 67108864")
     return connection
 
