@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import NamedTuple
 
@@ -104,6 +105,14 @@ def messenger_id(raw: object) -> Value | Fault:
     return Value(found.text.lower().removeprefix("@") or found.text) if isinstance(found, Value) else found
 
 
+#: Addresses that the validator takes as they are (a property test holds the two together): it costs 25 µs, this one.
+_PLAIN_EMAIL = re.compile(
+    r"[a-z0-9]+(?:[._+-][a-z0-9]+)*@(?:[a-z0-9]+(?:-[a-z0-9]+)*\.)+"
+    r"(?:com|net|org|info|biz|ru|su|ua|by|kz|uz|am|ge|lv|lt|ee|pl|de|fr|it|es|uk|us|eu|io|me|co|pro)"
+)
+_SHORT_EMAIL = 60  # no part of such an address passes a bound of its own
+
+
 def email(raw: object, rules: frozenset[str] = frozenset()) -> Value | Fault:
     """Lower case, compatibility forms unified, an internationalised domain in its ASCII form. No DNS is asked."""
     text = text_of(raw)
@@ -115,6 +124,8 @@ def email(raw: object, rules: frozenset[str] = frozenset()) -> Value | Fault:
     local, _, domain = text.rpartition("@")
     if is_junk_email(local, domain):
         return JUNK
+    if len(text) <= _SHORT_EMAIL and _PLAIN_EMAIL.fullmatch(text):
+        return Value(same_mailbox(local, domain, rules), no_merge=is_role(local))
     try:
         parts = validate_email(text, check_deliverability=False, allow_smtputf8=True, test_environment=True)
     except (EmailNotValidError, ValueError):
