@@ -9,6 +9,7 @@ import pytest
 from tests.contract.door import Door, track
 
 HOUR, DAY = 3_600.0, 86_400.0
+SLACK = 20.0  # a machine that is busy with something else
 
 
 def ago(seconds: float) -> str:
@@ -17,15 +18,15 @@ def ago(seconds: float) -> str:
 
 #: seconds before now: (original, sent, corrected; None: the receipt's own time)
 CORRECTIONS = {
-    "clock right, sent at once": (5.0, 0.0, 5.0),
-    "clock an hour behind": (HOUR + 5, HOUR, 5.0),
-    "clock an hour ahead": (-HOUR + 5, -HOUR, 5.0),
-    "no sentAt": (50.0, None, 50.0),
-    "no sentAt, clock ahead": (-50.0, None, None),
-    "no original": (None, 5.0, None),
+    "clock right, sent at once": (60.0, 0.0, 60.0),
+    "clock an hour behind": (HOUR + 60, HOUR, 60.0),
+    "clock an hour ahead": (-HOUR + 60, -HOUR, 60.0),
+    "no sentAt": (300.0, None, 300.0),
+    "no sentAt, clock ahead": (-300.0, None, None),
+    "no original": (None, 60.0, None),
     "nothing": (None, None, None),
-    "skew over a day: not corrected": (2 * DAY + 5, 2 * DAY, 2 * DAY + 5),
-    "sent before it happened": (0.0, 5.0, None),
+    "skew over a day: not corrected": (2 * DAY + 60, 2 * DAY, 2 * DAY + 60),
+    "sent before it happened": (0.0, 60.0, None),
 }
 MARKED = {"x_retry_count": "1"}
 
@@ -33,6 +34,10 @@ MARKED = {"x_retry_count": "1"}
 def sent_with(original: float | None, sent: float | None, name: str = "timestamp") -> dict[str, Any]:
     times = {} if original is None else {name: ago(original)}
     return track(**times, **({} if sent is None else {"sentAt": ago(sent)}))
+
+
+def moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
 
 
 @pytest.mark.parametrize("name", ["timestamp", "originalTimestamp"])
@@ -43,10 +48,10 @@ def test_correction(door: Door, original: float | None, sent: float | None, corr
     (stored,) = door.stored()
     received = datetime.fromisoformat(stored["received_at"])
     expected = received - timedelta(seconds=corrected or 0)
-    assert abs((datetime.fromisoformat(stored["timestamp"]) - expected).total_seconds()) < 0.5
+    assert abs((datetime.fromisoformat(stored["timestamp"]) - expected).total_seconds()) < SLACK
     assert stored["timestamp"] <= stored["received_at"]
     own = event.get(name)
-    assert stored["originalTimestamp"] == own if own else stored["originalTimestamp"] is None
+    assert moment(stored["originalTimestamp"]) == moment(own)
     assert stored.get("sentAt") == event.get("sentAt")
 
 
@@ -54,7 +59,7 @@ def test_correction(door: Door, original: float | None, sent: float | None, corr
 def test_a_retry_is_not_corrected_and_counted(door: Door, marker: dict[str, str]) -> None:
     event = sent_with(HOUR + 5, HOUR)
     door.post("/v1/track", event, **marker)
-    assert door.stored()[0]["timestamp"] == event["timestamp"]
+    assert moment(door.stored()[0]["timestamp"]) == moment(event["timestamp"])
     assert door.counters.retries == 1
 
 
@@ -70,14 +75,14 @@ def test_a_stale_sent_at_without_a_marker_is_bounded_by_the_senders_own_skew(doo
     event = {**sent_with(600.0, 600.0), "messageId": "m2"}
     door.send(event)
     shift = datetime.fromisoformat(door.stored()[1]["timestamp"]) - datetime.fromisoformat(event["timestamp"])
-    assert abs(shift.total_seconds()) < 1.0
+    assert abs(shift.total_seconds()) < SLACK
 
 
 def test_sent_at_of_the_batch_is_each_items(door: Door) -> None:
-    door.send(track("m1", timestamp=ago(HOUR + 5)), track("m2", timestamp=ago(5), sentAt=ago(0)), sentAt=ago(HOUR))
+    door.send(track("m1", timestamp=ago(HOUR + 60)), track("m2", timestamp=ago(60), sentAt=ago(0)), sentAt=ago(HOUR))
     for stored in door.stored():
         age = datetime.fromisoformat(stored["received_at"]) - datetime.fromisoformat(stored["timestamp"])
-        assert 4.0 < age.total_seconds() < 6.0
+        assert abs(age.total_seconds() - 60) < SLACK
 
 
 @pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "1969-12-31T00:00:00Z"])
