@@ -25,9 +25,9 @@ _LAST = "\U0010ffff"
 _CURSOR = re.compile(r"(-?[0-9]{1,9})\.([0-9]{1,18})")
 
 #: A contact stands where its identifier stands that was seen last.
-_NEWEST = "SELECT id FROM identifiers WHERE contact = c ORDER BY last_day DESC, id DESC LIMIT 1"
+_NEWEST = "SELECT id FROM identifiers WHERE contact = w.contact ORDER BY last_day DESC, id DESC LIMIT 1"
 _LOOK_UP = (
-    f"SELECT i.last_day, i.id, i.contact FROM (SELECT contact AS c, ({_NEWEST}) AS newest FROM temp.wanted)"
+    f"SELECT i.last_day, i.id, i.contact FROM (SELECT ({_NEWEST}) AS newest FROM temp.wanted AS w)"
     " CROSS JOIN identifiers AS i ON i.id = newest WHERE (i.last_day, i.id) < (:day, :id) {unless}"
     " ORDER BY i.last_day DESC, i.id DESC LIMIT :limit"
 )
@@ -74,28 +74,27 @@ def _gather(connection: sqlite3.Connection, query: ContactQuery, searchable: Ite
     if query.did:
         gather_doers(connection, "wanted", query.did, query.since)
     if query.q:
-        _gather_named(connection, query.q, sorted(searchable))
-        if query.did:
-            connection.execute("DELETE FROM temp.wanted WHERE contact NOT IN temp.named")
-        else:
-            connection.execute("ALTER TABLE temp.named RENAME TO wanted")
+        _gather_named(connection, "named" if query.did else "wanted", query.q, sorted(searchable))
+    if query.q and query.did:
+        connection.execute("DELETE FROM temp.wanted WHERE contact NOT IN temp.named")
     (count,) = connection.execute("SELECT count(*) FROM temp.wanted").fetchone()
     return int(count)
 
 
-def _gather_named(connection: sqlite3.Connection, q: str, searchable: list[str]) -> None:
+def _gather_named(connection: sqlite3.Connection, table: str, q: str, searchable: list[str]) -> None:
     """By an identifier as it is written, in lower case, or by a trait's text."""
     text = q.strip()
     word = text.casefold()[:MAX_WORD_CHARS]
-    connection.execute("CREATE TEMP TABLE named (contact INTEGER PRIMARY KEY)")
+    connection.execute(f"CREATE TEMP TABLE {table} (contact INTEGER PRIMARY KEY)")
     for start in {text, text.lower()}:
         connection.execute(
-            "INSERT OR IGNORE INTO temp.named SELECT contact FROM identifiers WHERE value >= ? AND value < ? AND state != 3",
+            f"INSERT OR IGNORE INTO temp.{table} SELECT contact FROM identifiers WHERE value >= ? AND value < ? AND state != 3",
             (start, start + _LAST),
         )
     marks = ",".join("?" * len(searchable))
     connection.execute(
-        "INSERT OR IGNORE INTO temp.named SELECT i.contact FROM trait_words AS w CROSS JOIN identifiers AS i ON i.id = w.identifier"
+        f"INSERT OR IGNORE INTO temp.{table} SELECT i.contact FROM trait_words AS w"
+        " CROSS JOIN identifiers AS i ON i.id = w.identifier"
         f" WHERE w.text >= ? AND w.text < ? AND w.key IN ({marks})",
         (word, word + _LAST, *searchable),
     )
