@@ -235,9 +235,9 @@ class Client:
         return self._dead_letters.newest()
 
     def _seconds(self, timeout: float | None) -> float:
-        if timeout is None:
-            return self._options.exit_seconds
-        return min(max(0.0, timeout), TIMEOUT_MAX)
+        if isinstance(timeout, (int, float)):
+            return min(max(0.0, timeout), TIMEOUT_MAX)
+        return self._options.exit_seconds
 
     def _call(self, kind: str, own: dict[str, Any], common: Common) -> Outcome:
         try:

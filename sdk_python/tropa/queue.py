@@ -30,13 +30,21 @@ class Queue(Protocol):
     def full_batch(self) -> bool: ...
 
     def put(self, event: bytes) -> bool:
-        """False: it is full, and the event was not taken."""
+        """False: it is full, and the event was not taken.
+
+        Raises:
+            OSError: nor was it now; the disk did not take it.
+        """
 
     def take(self) -> list[bytes]:
         """The next batch, which stays counted until ``settle``. Empty: nothing waits."""
 
     def settle(self) -> None:
-        """The batch taken last needs no more keeping: delivered, or in the dead letter."""
+        """The batch taken last needs no more keeping: delivered, or in the dead letter.
+
+        Raises:
+            OSError: it is settled, but the disk does not know.
+        """
 
     def find_orphans(self) -> list[Orphan]:
         """What ended processes have left, now this queue's. Slow: the one call without the sender's lock."""

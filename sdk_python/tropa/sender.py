@@ -61,21 +61,30 @@ class Sender:
 
     def accept(self, event: bytes) -> bool:
         """Queue one event. False: it was dropped, and counted."""
-        with self._changed:
-            taken = not self._refusing and self._put(event)
-            if not taken:
-                self._count_drop("the client was shut down" if self._refusing else "the queue is full")
-            idle = self._thread is None
-        if taken and idle:
+        if self._refusing:
+            self.drop("the client was shut down")
+            return False
+        try:
+            with self._changed:
+                taken, idle = self._put(event), self._thread is None
+        except OSError as error:
+            self.drop(f"the spool cannot be written: {error}")
+            return False
+        if not taken:
+            self.drop("the queue is full")
+        elif idle:
             self._start()
             if not self._threaded and time.monotonic() >= self._not_before:
                 self.flush(self._options.request_seconds)
         return taken
 
     def drop(self, reason: str) -> None:
-        """Count an event that could not even be queued."""
+        """Count an event that is not accepted. Logged outside of the lock: the host's log handlers may track, too."""
         with self._changed:
-            self._count_drop(reason)
+            self._dropped += 1
+            dropped = self._dropped
+        if dropped & (dropped - 1) == 0:  # 1, 2, 4, 8 …: an outage must not flood the log
+            log.warning("%d events dropped so far, this one because %s", dropped, reason)
 
     def flush(self, timeout: float) -> DeliveryReport:
         """Wait until everything accepted before this call has an end, at most ``timeout`` seconds."""
@@ -164,11 +173,6 @@ class Sender:
         elif not was_full and self._queue.full_batch:
             self._changed.notify_all()
         return True
-
-    def _count_drop(self, reason: str) -> None:
-        self._dropped += 1
-        if self._dropped & (self._dropped - 1) == 0:  # 1, 2, 4, 8 …: an outage must not flood the log
-            log.warning("%d events dropped so far, this one because %s", self._dropped, reason)
 
     def _waiting(self) -> int:
         return self._accepted + self._adopted - self._settled - self._loaded
@@ -280,11 +284,18 @@ class Sender:
         with self._changed:
             self._last_attempt_at = time.monotonic()
             self._not_before = self._last_attempt_at + pause if pause else 0.0
-            if self._delivery.done:
-                self._queue.settle()
+        if self._delivery.done:
+            self._settle()
+
+    def _settle(self) -> None:
+        try:
+            with self._changed:
                 self._settled += self._loaded
                 self._loaded = 0
                 self._changed.notify_all()
+                self._queue.settle()
+        except OSError as error:
+            log.warning("a delivery cannot be noted in the spool, and may be repeated: %s", error)
 
     def _adopt_orphans(self, timeout: float) -> None:
         if not self._adopting.acquire(timeout=timeout):
@@ -301,8 +312,11 @@ class Sender:
             self._adopting.release()
 
     def _close(self) -> None:
-        with self._changed:
-            self._queue.close()
+        try:
+            with self._changed:
+                self._queue.close()
+        except OSError as error:
+            log.warning("the spool cannot be closed: %s", error)
         lifecycle.forget(self)
 
 

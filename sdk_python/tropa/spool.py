@@ -8,6 +8,7 @@ is sent again and recognised by the collector.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import time
@@ -62,13 +63,15 @@ class SpoolFile:
             return None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(descriptor).st_nlink > 0:  # else delivered and removed between open and lock
+                return cls._opened(path, descriptor)
         except BlockingIOError:
+            pass
+        except OSError:
             os.close(descriptor)
-            return None
-        if os.fstat(descriptor).st_nlink == 0:  # delivered and removed between open and lock
-            os.close(descriptor)
-            return None
-        return cls._opened(path, descriptor)
+            raise
+        os.close(descriptor)
+        return None
 
     @classmethod
     def _opened(cls, path: Path, descriptor: int) -> SpoolFile:
@@ -79,21 +82,18 @@ class SpoolFile:
         events = content.count(b"\n", settled_to, end)
         return cls(path, descriptor, settled_to=settled_to, end=end, events=events)
 
-    def append(self, line: bytes) -> bool:
-        """False: the disk did not take all of it, and the file is as it was."""
+    def append(self, line: bytes) -> None:
+        """Raises OSError: the disk did not take all of it, and the file is as it was."""
         at, self.end = self.end, self.end + len(line)  # first, so that a signal handler's event has its own place
         try:
-            complete = os.pwrite(self._descriptor, line, at) == len(line)
-        except OSError as error:
-            log.warning("the spool cannot be written: %s", error)
-            complete = False
-        if complete:
-            self.waiting_events += 1
-        else:
+            if os.pwrite(self._descriptor, line, at) < len(line):
+                raise OSError(errno.ENOSPC, "not all of an event was written")
+        except OSError:
             self.end = at
             with suppress(OSError):  # what is left of the line lies past the end, and the next one is written over it
                 os.ftruncate(self._descriptor, at)
-        return complete
+            raise
+        self.waiting_events += 1
 
     def take(self, max_events: int, max_bytes: int) -> list[bytes]:
         chunk = os.pread(self._descriptor, min(max_bytes, self.end - self._taken_to), self._taken_to)
@@ -157,8 +157,9 @@ class Spool:
         file = self._current
         if file is None or file.end >= self._file_bytes:
             file = self._next_file()
-        if file is None or not file.append(event + b"\n"):
+        if file is None:
             return False
+        file.append(event + b"\n")
         self._waiting_events += 1
         self._waiting_bytes += len(event)
         return True
@@ -177,13 +178,10 @@ class Spool:
         file, self._taken_from = self._taken_from, None
         if file is None:
             return
-        try:
-            file.settle()
-            if file.delivered and file is not self._current:
-                self._files.remove(file)
-                file.remove()
-        except OSError as error:
-            log.warning("a delivery cannot be noted in the spool, and may be repeated: %s", error)
+        file.settle()
+        if file.delivered and file is not self._current:
+            self._files.remove(file)
+            file.remove()
 
     def find_orphans(self) -> list[Orphan]:
         return [file for file in self._adoptable() if self._worth_keeping(file)]
@@ -197,12 +195,12 @@ class Spool:
         return events
 
     def close(self) -> None:
-        for file in self._files:
+        files, self._files, self._current = self._files, [], None
+        for file in files:
             if file.delivered:
                 file.remove()
             else:
                 file.let_go()
-        self._files, self._current = [], None
 
     def forget(self) -> None:
         # The locks belong to the open files, which parent and child share: the parent keeps them.
@@ -215,21 +213,31 @@ class Spool:
         if last is not None and last.delivered and last is not self._taken_from:
             self._files.remove(last)
             last.remove()
-        try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # somebody may have tidied up
-            if sum(path.stat().st_size for path in self._folder.glob("*.events")) >= self._max_bytes:
-                return None
-            self._current = SpoolFile.create(self._folder, self._prefix)
-        except OSError as error:
-            log.warning("the spool cannot be written: %s", error)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # somebody may have tidied up
+        if self._bytes_on_disk() >= self._max_bytes:
             return None
+        self._current = SpoolFile.create(self._folder, self._prefix)
         self._files.append(self._current)
         return self._current
+
+    def _bytes_on_disk(self) -> int:
+        total = 0
+        for path in self._folder.glob("*.events"):
+            with suppress(FileNotFoundError):  # delivered and removed by its process just now
+                total += path.stat().st_size
+        return total
 
     def _adoptable(self) -> Iterator[SpoolFile]:
         mine = {file.path for file in tuple(self._files)}
         for path in sorted(self._folder.glob(f"{self._prefix}-*.events")):
-            if path not in mine and (file := SpoolFile.adopt(path)) is not None:
+            if path in mine:
+                continue
+            try:
+                file = SpoolFile.adopt(path)
+            except OSError as error:
+                log.warning("a spool file of another process cannot be taken up: %s", error)
+                continue
+            if file is not None:
                 yield file
 
     @staticmethod

@@ -109,7 +109,8 @@ def test_a_disk_that_takes_half_an_event_takes_none(tmp_path: Path, monkeypatch:
     spool.put(b"before")
     with monkeypatch.context() as patch:
         patch.setattr(os, "pwrite", lambda fd, data, at: write(fd, data[: len(data) // 2], at))
-        assert not spool.put(b"torn event")
+        with pytest.raises(OSError, match="not all"):
+            spool.put(b"torn event")
     assert spool.put(b"after")
     assert take_all(spool) == [b"before", b"after"]
 
@@ -150,8 +151,42 @@ def test_a_delivery_that_cannot_be_noted_is_survived(tmp_path: Path, monkeypatch
     assert spool.take() == [b"a"]
     with monkeypatch.context() as patch:
         patch.setattr(os, "pwrite", broken)
-        spool.settle()
+        with pytest.raises(OSError, match="Input"):
+            spool.settle()
     assert take_all(spool) == [b"b"]
+
+
+def test_a_disk_that_cannot_note_a_delivery_loses_and_repeats_nothing_while_the_process_lives(
+    collector: Any, new_client: NewClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = new_client(spool=tmp_path / "spool")
+
+    def broken(_self: SpoolFile) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(SpoolFile, "settle", broken)
+    for n in range(3):
+        client.track("u", f"E{n}")
+        assert client.flush(5) == (n + 1, 0, 0, 0)
+    assert len(collector.received()) == 3
+    assert "cannot be noted" in caplog.text
+
+
+def test_a_file_that_cannot_be_read_does_not_keep_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for content in (b"first", b"second"):
+        left = Spool(tmp_path, options())
+        left.put(content)
+        left.close()
+    unreadable = kept(tmp_path)[0]
+    read = Path.read_bytes
+
+    def refuse(path: Path) -> bytes:
+        if path == unreadable:
+            raise PermissionError(13, "Permission denied")
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    assert take_all(Spool(tmp_path, options())) == [b"second"]
 
 
 def test_delivered_between_open_and_lock(tmp_path: Path) -> None:
