@@ -86,10 +86,12 @@ class Collector:
         async def ready(_: Request) -> Response:
             return ready_response(self.log)
 
-        return Starlette(
+        app = Starlette(
             routes=[Route("/health", health), Route("/ready", ready)],
             exception_handlers={HTTPException: _not_here},
         )
+        app.router.redirect_slashes = False
+        return app
 
     async def stop(self) -> int:
         """Refuse new, answer what is in flight, commit, close. The number of events left unanswered, 0 if all went well."""

@@ -172,11 +172,12 @@ class Pipeline:
             page, campaign = page_and_campaign(context)
             device = lookup_device(context.get("userAgent") or header_agent, context.get("userAgentData") or hints)
             geo, ip = place, address
-            if "ip" in context and mode != "full":
+            if "ip" in context:
                 own = stored_address(context["ip"], mode)
                 if not of_browser:
                     geo, ip = lookup_place(context["ip"]), own
-                encoded = orjson.dumps({**sent, "context": {**context, "ip": own}})
+                if mode != "full":
+                    encoded = orjson.dumps({**sent, "context": {**context, "ip": own}})
             body = (
                 f'{encoded.decode()[:-1]},"enriched":{{"device":{device.json if device is not None else "null"},'
                 f'"geo":{geo.json if geo is not None else "null"},"campaign":{campaign.json if campaign is not None else "null"},'

@@ -103,7 +103,7 @@ class Settings(BaseSettings):
     retention_days: int = Field(default=0, ge=0)  # 0: keep for ever
     quarantine_bytes: int = Field(default=256_000_000, ge=1_000_000)
     quarantine_days: int = Field(default=30, ge=1)
-    dedupe_days: int = Field(default=30, ge=30)  # after the event itself is gone
+    dedupe_days: int = Field(default=30, ge=30)  # a retry is recognised at least so long, also when its event is gone
 
     # -- stop
     drain_seconds: float = Field(default=8.0, gt=0, le=60)

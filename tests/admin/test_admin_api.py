@@ -181,9 +181,8 @@ def test_alive_and_ready(filled: CollectorProcess, admin: bool) -> None:
     assert filled.request("GET", "/ready", admin=admin) == (200, b'{"status":"ready"}')
 
 
-REDIRECTS = pytest.mark.xfail(reason="the public application of app.py still has redirect_slashes on")
 NOT_THERE = ["/nothing", "/v1/nothing", "/v1/pixel/nothing", "/", "/v1"]
-SLASHED = [pytest.param(path, marks=REDIRECTS) for path in ("/health/", "/ready/")]
+SLASHED = ["/health/", "/ready/"]
 
 
 @pytest.mark.parametrize("path", [*NOT_THERE, *SLASHED])

@@ -9,7 +9,6 @@ from tests.contract.door import BROWSER, SERVER, Door, track
 
 MOSCOW, BERLIN, PROXY = "5.255.255.70", "91.64.0.1", "10.0.0.7"
 CURL, PHONE = "curl/8.5.0", "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 Chrome/131.0.0.0 Mobile Safari/537.36"
-FULL_LOOKS_NOWHERE = pytest.mark.xfail(reason="pipeline.py looks at a server's context.ip only where it is cut short")
 
 
 @pytest.mark.parametrize(
@@ -19,7 +18,7 @@ FULL_LOOKS_NOWHERE = pytest.mark.xfail(reason="pipeline.py looks at a server's c
         (BROWSER, "full", BERLIN, MOSCOW, "DE"),
         (BROWSER, "none", None, None, "DE"),
         (SERVER, "truncated", "5.255.255.0", "5.255.255.0", "RU"),
-        pytest.param(SERVER, "full", MOSCOW, MOSCOW, "RU", marks=FULL_LOOKS_NOWHERE),
+        (SERVER, "full", MOSCOW, MOSCOW, "RU"),
         (SERVER, "none", None, None, "RU"),
     ],
 )
