@@ -124,20 +124,21 @@ class Resolution:
         return known
 
     def _pairs(self, calls: Sequence[Call], known: Mapping[Key, Identifier]) -> dict[Pair, Edge]:
-        """The edges between the identifiers of one event, of every event that has several."""
+        """The edges between the first and the other identifiers of one event: the only ones that ``triage`` asks for."""
         found, missing = {}, set()
         for call in calls:
-            if len(call.identifiers) < 2 and call.previous is None:
+            if len(call.identifiers) < 2 or call.previous is not None or (first := known.get(call.identifiers[0].key)) is None:
                 continue
-            ids = [known[key].id for key in call.lookups() if key in known]
-            for place, a in enumerate(ids):
-                for b in ids[place + 1 :]:
-                    pair = (a, b) if a < b else (b, a)
-                    edge = self._edges.get(pair)
-                    if edge is not None:
-                        found[pair] = edge
-                    elif a != b:
-                        missing.add(pair)
+            for ident in call.identifiers[1:]:
+                other = known.get(ident.key)
+                if other is None:
+                    continue
+                pair = (first.id, other.id) if first.id < other.id else (other.id, first.id)
+                edge = self._edges.get(pair)
+                if edge is None:
+                    missing.add(pair)
+                else:
+                    found[pair] = edge
         for part in _parts(list(missing), 500):
             marks = ",".join(["(?,?)"] * len(part))
             rows = self._connection.execute(
