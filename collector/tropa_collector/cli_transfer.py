@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
+from urllib.parse import quote, urlencode
 
 import click
 
@@ -25,8 +29,14 @@ _TOKEN = click.option("--token", envvar="TROPA_ADMIN_TOKEN", help="Admin token o
 
 def register(cli: click.Group) -> None:
     """Add the commands to ``tropa``."""
-    for command in (import_,):
+    for command in (import_, export):
         cli.add_command(command)
+    contacts = cli.commands.get("contacts")
+    if not isinstance(contacts, click.Group):
+        contacts = click.Group("contacts", help="People: who is behind which identifiers.")
+        cli.add_command(contacts)
+    for command in (contacts_export, contacts_erase):
+        contacts.add_command(command)
 
 
 @click.command("import")
@@ -119,3 +129,89 @@ def _import(job: Job, report: Report, settings: Settings, admin_url: str, token:
     click.echo(f"import {job.import_id}: {total.stored} stored, {total.duplicates} imported before")
     if report.rejected:
         click.echo(f"rows that could not be imported, with their reasons: {rejects_path}")
+
+
+@click.command("export")
+@_DATA
+@click.argument("ref")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="A file that does not exist yet; default: the screen.")
+def contacts_export(data: Path | None, ref: str, out: Path | None) -> None:
+    """Everything that is held about one person, as JSON. REF is kind:value, such as email:anna@example.com, or id:c12."""
+    from tropa_collector.transfer.rights import export_person  # noqa: PLC0415
+
+    person = export_person(load({"data": data}).data, ref)
+    text = json.dumps(person, ensure_ascii=False, indent=2)
+    if out is None:
+        click.echo(text)
+        return
+    with private_file(out) as file:
+        file.write(text + "\n")
+    click.echo(f"{out}: {len(person['events'])} events, {len(person['identifiers'])} identifiers")
+
+
+@click.command("erase")
+@_DATA
+@_ADMIN
+@_TOKEN
+@click.argument("ref")
+@click.option("--reason", default="", help="Kept in the ledger: write nobody's data into it.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def contacts_erase(data: Path | None, admin_url: str, token: str | None, ref: str, *, reason: str, yes: bool) -> None:  # noqa: PLR0913 - the flags of the command
+    """Erase one person for good. REF is kind:value, such as email:anna@example.com, or id:c12.
+
+    Events become empty shells; traits, quarantined originals and identifiers go; the identifiers stay refused. What was
+    exported, forwarded or backed up elsewhere is not reached.
+    """
+    from tropa_collector.transfer import offline  # noqa: PLC0415
+    from tropa_collector.transfer.admin_client import AdminApi  # noqa: PLC0415
+    from tropa_collector.transfer.rights import erase_offline  # noqa: PLC0415
+
+    settings = load({"data": data})
+    if not yes:
+        click.confirm("This cannot be undone. Erase this person?", abort=True)
+    if offline.is_served(settings):
+        query = urlencode({"reason": reason, "actor": "tropa contacts erase"})
+        path = f"/api/v1/contacts/{quote(ref, safe='')}?{query}"
+        done = AdminApi(admin_url, token).ask("DELETE", path)
+    else:
+        done = asyncio.run(erase_offline(settings, ref, actor="tropa contacts erase", reason=reason))
+    click.echo(", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in done.items()))
+    if done["left_over"]:
+        raise click.ClickException(
+            "A file of the data directory still holds an identifier. Stop what reads the store, and ask again."
+        )
+
+
+@click.command("export")
+@_DATA
+@click.argument("what", type=click.Choice(["contacts", "events"]))
+@click.option("--format", "form", type=click.Choice(["csv", "jsonl"]), default="csv", show_default=True)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="A file that does not exist yet; default: the screen.")
+@click.option("--since", help="Received since this time, such as 2026-11-21 or 2026-11-21T20:31:35Z; with --did, done since then.")
+@click.option("--did", help="Contacts who did this: the name of a track event.")
+@click.option("--not-did", help="Contacts who did not do this.")
+@click.option("--type", "type_", help="Events of this type.")
+@click.option("--event", help="Events of this name.")
+def export(data: Path | None, what: str, form: str, out: Path | None, **asked: str | None) -> None:
+    """Write all contacts or events as CSV or JSON Lines; a cell of CSV never begins as a formula would."""
+    from tropa_collector.transfer import export as exporting  # noqa: PLC0415
+
+    rows = exporting.rows(load({"data": data}).data, what, exporting.Wanted(**asked))
+    write = exporting.write_csv if form == "csv" else exporting.write_jsonl
+    if out is None:
+        write(rows, sys.stdout)
+        return
+    with private_file(out) as file:
+        number = write(rows, file)
+    click.echo(f"{out}: {number} {what}")
+
+
+@contextmanager
+def private_file(path: Path) -> Iterator[TextIO]:
+    """A new file that only its owner reads: it holds people's data."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise click.ClickException(f"{path} exists. Name a new file.") from None
+    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+        yield file

@@ -17,6 +17,7 @@ from starlette.routing import Route
 from tropa_collector.admin.auth import RequireToken
 from tropa_collector.admin.contacts import contact_routes
 from tropa_collector.admin.imports import import_routes
+from tropa_collector.admin.rights import rights_routes
 from tropa_collector.errors import RequestError
 from tropa_collector.events.timestamps import to_microseconds
 from tropa_collector.metrics import Counters, exposition
@@ -57,7 +58,7 @@ class _BadParameterError(RequestError):
 def admin_app(parts: AdminParts) -> Starlette:
     """The admin listener's application."""
     app = Starlette(
-        routes=_routes(_Api(parts)) + import_routes(parts) + contact_routes(parts),
+        routes=_routes(_Api(parts)) + import_routes(parts) + rights_routes(parts) + contact_routes(parts),
         middleware=[Middleware(RequireToken, token_hash=parts.token_hash)],
         exception_handlers={RequestError: _request_error, HTTPException: _http_error, Exception: _fault},
     )

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from tropa_collector.errors import SettingsError
 from tropa_collector.events.timestamps import to_iso, to_microseconds
 from tropa_collector.identity.policy import kind_table
+from tropa_collector.transfer.cells import not_neutral
 
 _KINDS = kind_table()
 _TRAIT = "trait."
@@ -110,7 +111,7 @@ def _value(cells: Mapping[str, Any], name: str) -> Any:
         for part in name.split("."):
             value = value.get(part) if isinstance(value, Mapping) else None
     if isinstance(value, str):
-        return value.strip().replace("\0", "\ufffd") or None
+        return not_neutral(value.strip()).replace("\0", "\ufffd") or None
     return value
 
 

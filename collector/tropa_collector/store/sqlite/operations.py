@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tropa_collector.store.sqlite.erasure import compact, erase, rewrite, truncate
 from tropa_collector.store.sqlite.imported import hang_import_traits
 from tropa_collector.store.sqlite.merging import (
     lift_quarantine,
@@ -28,4 +29,8 @@ OPERATIONS: Mapping[str, Callable[..., Any]] = {
     "relink_identifiers": relink_identifiers,
     "lift_quarantine": lift_quarantine,
     "hang_import_traits": hang_import_traits,
+    "erase": erase,
+    "compact": compact,
 }
+#: What follows once an operation is on disk, outside of any transaction; its result is added to the operation's.
+AFTER_COMMIT: Mapping[str, Callable[..., dict[str, Any]]] = {"erase": truncate, "compact": rewrite}

@@ -119,6 +119,8 @@ class SqliteReader:
             "quarantine_dropped": counters["quarantine_dropped"],
             "quarantine_released": counters["quarantine_released"],
             "quarantine_bytes": counters["quarantine_bytes"],
+            "events_erased": counters["events_erased"],  # stored as empty shells
+            "erased_refused": counters["erased_refused"],  # later events that carried an erased identifier
             "store_bytes": pages * 4096,
             "minutes": [
                 {"minute": to_iso(minute * 60_000_000), "source": source, "outcome": _OUTCOMES[outcome], "count": count}

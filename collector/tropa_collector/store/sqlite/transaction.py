@@ -18,8 +18,9 @@ from tropa_collector.identity.policy import Policy
 from tropa_collector.identity.records import Plan
 from tropa_collector.store.protocol import Operation, Outcome, Quarantined, Record, Submission
 from tropa_collector.store.sqlite.deeds import Deed, deeds_of
+from tropa_collector.store.sqlite.erased import Erased
 from tropa_collector.store.sqlite.identity import Resolution
-from tropa_collector.store.sqlite.operations import OPERATIONS
+from tropa_collector.store.sqlite.operations import AFTER_COMMIT, OPERATIONS
 from tropa_collector.store.sqlite.trailing import AHEAD_US, Entry, Trailing, hash64
 from tropa_collector.store.sqlite.workplace import Refused, Workplace
 
@@ -55,6 +56,7 @@ class Transaction:
         self._dedupe = dedupe
         self.trailing = Trailing(connection)
         self.resolution = Resolution(connection, Policy())
+        self.erased = Erased(connection)
         (self._last_id,) = connection.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()
         self._minute = 0
         self._names: set[Rollup] = set()
@@ -85,6 +87,9 @@ class Transaction:
             self._rollback()
             raise
         self.resolution.forget_rows()
+        if operation.name in AFTER_COMMIT:
+            self.erased.reload()
+            result = {**(result or {}), **AFTER_COMMIT[operation.name](self._connection)}
         return "done", result
 
     def _rollback(self) -> None:
@@ -98,10 +103,13 @@ class Transaction:
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         try:
+            refused = self.erased.refuse(work.records)
             plan = self._resolve(work.records)
             self._insert_events(work, plan.anchors)
             self._insert_quarantined(work.quarantined)
             self._release(work.released)
+            if refused:
+                self._count("erased_refused", refused)
             self._upsert_rollups(work.rollups)
             self.trailing.write_slice(len(work.entries))
             connection.execute("COMMIT")

@@ -1,0 +1,41 @@
+"""One person's rights over HTTP: ``GET /api/v1/contacts/{ref}/export`` and ``DELETE /api/v1/contacts/{ref}?reason=``."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tropa_collector.transfer.rights import erase_person, export_person
+
+if TYPE_CHECKING:
+    from tropa_collector.admin.api import AdminParts
+
+_MAX_REASON_CHARS = 500
+
+
+def rights_routes(parts: AdminParts) -> list[Route]:
+    """The routes over the collector's store. ``ref`` may hold slashes: an id of another system is any text."""
+    directory = parts.settings.data
+
+    async def export(request: Request) -> Response:
+        return _json(await asyncio.to_thread(export_person, directory, request.path_params["ref"]))
+
+    async def erase(request: Request) -> Response:
+        asked = request.query_params
+        reason = asked.get("reason", "")[:_MAX_REASON_CHARS]
+        actor = asked.get("actor", "admin api")[:_MAX_REASON_CHARS]
+        return _json(await erase_person(parts.log, directory, request.path_params["ref"], actor=actor, reason=reason))
+
+    return [
+        Route("/api/v1/contacts/{ref:path}/export", export, methods=["GET"]),
+        Route("/api/v1/contacts/{ref:path}", erase, methods=["DELETE"]),
+    ]
+
+
+def _json(content: Any) -> Response:
+    return Response(orjson.dumps(content), media_type="application/json")

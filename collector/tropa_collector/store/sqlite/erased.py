@@ -1,0 +1,121 @@
+"""Identifiers that were erased stay refused: of each the store keeps a keyed hash, and looks new events up under it.
+
+A later event that carries one is stored without it: it is no identifier, and it is cut out of body and traits. What the public
+listener answers does not change, since it depends on the request alone; the figures of the admin listener tell.
+The key is a file beside the store, ``erasure.key``, mode 0600. A backup that is restored without it refuses nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import sqlite3
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from tropa_collector.identity.records import Key
+from tropa_collector.store.sqlite.mentions import CUT, Mentions
+
+KEY_FILE: Final = "erasure.key"
+MARK: Final = "\x1a"  # a control character: no value that an event brings can begin with it
+_KEY_BYTES: Final = 32
+_CACHED: Final = 32_768
+_SHELL: Final = ("type", "messageId")
+
+
+def directory_of(connection: sqlite3.Connection) -> Path | None:
+    """Where the store's file is; None for one in memory."""
+    (file,) = (row[2] for row in connection.execute("PRAGMA database_list") if row[1] == "main")
+    return Path(file).parent if file else None
+
+
+def read_key(directory: Path | None) -> bytes | None:
+    try:
+        return (directory / KEY_FILE).read_bytes() if directory is not None else None
+    except FileNotFoundError:
+        return None
+
+
+def make_key(directory: Path | None) -> bytes:
+    """The key, made and synced the first time that it is needed."""
+    key = read_key(directory)
+    if key is not None or directory is None:
+        return key or b"in memory"
+    key = secrets.token_bytes(_KEY_BYTES)
+    partial = directory / (KEY_FILE + ".partial")
+    with contextlib.suppress(FileNotFoundError):
+        partial.unlink()
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(key)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(directory / KEY_FILE)
+    return key
+
+
+def hashed(key: bytes, identifier: Key) -> str:
+    """What stands for an erased identifier."""
+    text = f"{identifier[0]}\0{identifier[1]}".encode("utf-8", "surrogatepass")
+    return MARK + blake2b(text, key=key, digest_size=16).hexdigest()
+
+
+def shell(body: str) -> str:
+    """What is left of an erased event: that there was one."""
+    event = orjson.loads(body)
+    return orjson.dumps({**{name: event.get(name) for name in _SHELL}, "erased": True}).decode()
+
+
+class Erased:
+    """The erased identifiers of one store, in the writer's memory."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._hashes: set[str] = set()
+        self._key = b""
+        self._known: dict[Key, bool] = {}
+        self.reload()
+
+    def reload(self) -> None:
+        """After an erasure."""
+        rows = self._connection.execute("SELECT value FROM identifiers WHERE state = 3 AND value >= ?", (MARK,)).fetchall()
+        self._hashes = {value for (value,) in rows if value.startswith(MARK)}
+        self._key = (read_key(directory_of(self._connection)) or b"in memory") if self._hashes else b""
+        self._known = {}
+
+    def is_erased(self, identifier: Key) -> bool:
+        known = self._known.get(identifier)
+        if known is None:
+            if len(self._known) >= _CACHED:
+                self._known.clear()
+            known = self._known[identifier] = hashed(self._key, identifier) in self._hashes
+        return known
+
+    def refuse(self, records: list[Any]) -> int:
+        """Take erased identifiers out of a batch, in place, and say of how many events."""
+        if not self._hashes:
+            return 0
+        changed = 0
+        for place, record in enumerate(records):
+            if record[9] is None:
+                continue
+            idents, _, previous = record[9]
+            gone = [key for key in (*(ident[0] for ident in idents), *(previous or ())) if self.is_erased(tuple(key))]
+            if gone:
+                records[place] = _without(record, gone)
+                changed += 1
+        return changed
+
+
+def _without(record: Any, gone: list[Key]) -> tuple[Any, ...]:
+    body, (idents, traits, previous) = record[8], record[9]
+    if any(ident[0][0] == "import_row" for ident in idents):
+        return (*record[:8], shell(body), None)  # a list uploaded again must not bring the person back
+    mentions = Mentions(gone)
+    kept = [ident for ident in idents if ident[0] not in gone]
+    said = {name: value for name, value in mentions.cut(dict(traits)).items() if value != CUT} if traits else traits
+    identity = (kept, said, None if previous and any(key in gone for key in previous) else previous) if kept else None
+    return (*record[:8], orjson.dumps(mentions.cut(orjson.loads(body))).decode(), identity)

@@ -1,0 +1,190 @@
+"""Erasing one person, in one transaction: events become shells, traits and quarantined originals go, identifiers become hashes.
+
+What stays: the ledger and the evidence, which hold ids; that events were received, of which type, when, from which source, so
+that figures agree with the log. Of other people's data only the person's email, phone and long identifiers are cut out.
+A device that somebody else logged in on stays with them, without what it did while it was, or may have been, this person's.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sqlite3
+import time
+from bisect import bisect_right
+from collections.abc import Collection, Sequence
+from typing import Any, Final
+
+from tropa_collector.identity.operations import OperationError, Operator, split
+from tropa_collector.identity.records import ERASED, LIVE, Identifier, Key
+from tropa_collector.store.sqlite.deeds import deeds_of
+from tropa_collector.store.sqlite.dossier import ERASED_CONTACT, event_cuts, event_ids, inside, members, newest_event, quarantined
+from tropa_collector.store.sqlite.erased import directory_of, hashed, make_key
+from tropa_collector.store.sqlite.mentions import Mentions
+from tropa_collector.store.sqlite.workplace import Refused, Workplace
+
+_SHELL: Final = "json_object('type', type, 'messageId', message_id, 'erased', json('true'))"
+
+
+def erase(  # noqa: PLR0913 - what was found of the person, and by whom it is asked
+    place: Workplace, *, contact: int, spellings: Sequence[str], cut_events: Sequence[tuple[int, str]],
+    cut_traits: Sequence[tuple[int, str, str | None, str | None]], quarantine: Sequence[int],
+    through_event: int, through_quarantine: int, actor: str, reason: str,
+) -> dict[str, int]:  # fmt: skip
+    """Erase a contact. ``cut_…``, ``quarantine`` and ``through_…`` are what a reader found beforehand (``dossier.cuts``).
+
+    Raises:
+        Refused: there is no such person, or nothing of them any more.
+    """
+    connection = place.connection
+    _expect_person(connection, contact)
+    own = members(connection, contact)
+    ids, keys = {row.id for row in own}, [_key(row) for row in own if row.shared_from is None]
+    mentions = Mentions(keys, spellings)
+    late_events = list(event_cuts(connection, mentions, ids, through_event, newest_event(connection)))
+    late_quarantine = quarantined(connection, mentions, after=through_quarantine)
+    events = _erase_events(connection, ids)
+    traits = _erase_traits(connection, ids)
+    _cut_others(connection, [*cut_events, *late_events], cut_traits)
+    dropped = _drop_quarantine(connection, {*quarantine, *late_quarantine})
+    _release_devices(
+        place, contact, [row.id for row in own if row.shared_from is not None], Operator(actor, reason, _now(), _name())
+    )
+    _hash_identifiers(connection, [row for row in own if row.shared_from is None])
+    connection.execute("UPDATE contacts SET status = ?, rev = rev + 1 WHERE id = ?", (ERASED_CONTACT, contact))
+    done = {
+        "identifiers": len(keys),
+        "events": events,
+        "traits": traits,
+        "quarantined": dropped,
+        "cut_events": len(cut_events) + len(late_events),
+    }
+    _log(connection, contact, done, actor, reason)
+    return done
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000
+
+
+def _name() -> str:
+    return f"erase-{secrets.token_hex(8)}"
+
+
+def _key(row: Identifier) -> Key:
+    return row.kind, row.value
+
+
+def _expect_person(connection: sqlite3.Connection, contact: int) -> None:
+    row = connection.execute("SELECT status FROM contacts WHERE id = ?", (contact,)).fetchone()
+    if row is None or row[0] not in (LIVE, ERASED_CONTACT):
+        raise Refused("There is no such person.")
+    if row[0] == ERASED_CONTACT:
+        raise Refused("This person was erased before.")
+
+
+def _erase_events(connection: sqlite3.Connection, ids: Collection[int]) -> int:
+    """Shells in place of events; the indexes that lead to them forget them."""
+    runs = [run for (run,) in connection.execute("SELECT run FROM timeline_runs ORDER BY run")]
+    found = event_ids(connection, ids)
+    for start in range(0, len(found), 500):
+        part = inside(found[start : start + 500])
+        rows = connection.execute(f"SELECT type, name, body, identifier, timestamp, id FROM events WHERE id IN ({part})").fetchall()
+        _unindex(connection, rows, runs)
+        connection.execute(f"UPDATE events SET identifier = NULL, name = '', body = {_SHELL} WHERE id IN ({part})")
+    _count(connection, "events_erased", len(found))
+    return len(found)
+
+
+def _unindex(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]], runs: Sequence[int]) -> None:
+    """Take events out of the runs that hold them; a run is named after its first event."""
+    places, deeds = [], []
+    for type_, name, body, *place in rows:
+        run = bisect_right(runs, place[2])
+        if run:
+            places.append((runs[run - 1], *place))
+            deeds += [(runs[run - 1], *deed) for deed in deeds_of(type_, name, body, (place[0], place[1], place[2]))]
+    connection.executemany("DELETE FROM timeline WHERE run = ? AND identifier = ? AND timestamp = ? AND event_id = ?", places)
+    connection.executemany(
+        "DELETE FROM deeds WHERE run = ? AND deed = ? AND identifier = ? AND timestamp = ? AND event_id = ?", deeds
+    )
+
+
+def _erase_traits(connection: sqlite3.Connection, ids: Collection[int]) -> int:
+    connection.execute(f"DELETE FROM trait_words WHERE identifier IN ({inside(ids)})")
+    return connection.execute(f"DELETE FROM traits WHERE identifier IN ({inside(ids)})").rowcount
+
+
+def _cut_others(
+    connection: sqlite3.Connection, events: Sequence[tuple[int, str]], traits: Sequence[tuple[int, str, str | None, str | None]]
+) -> None:
+    connection.executemany("UPDATE events SET body = ?2 WHERE id = ?1", events)
+    for identifier, key, value, first_value in traits:
+        at = (identifier, key)
+        connection.execute("DELETE FROM trait_words WHERE identifier = ? AND key = ?", at)
+        if value is None:
+            connection.execute("DELETE FROM traits WHERE identifier = ? AND key = ?", at)
+        else:
+            connection.execute(
+                "UPDATE traits SET value = ?, first_value = ? WHERE identifier = ? AND key = ?", (value, first_value, *at)
+            )
+
+
+def _drop_quarantine(connection: sqlite3.Connection, ids: Collection[int]) -> int:
+    """Counted as dropped, so that what was received still adds up."""
+    sql = f"DELETE FROM quarantine WHERE id IN ({inside(ids)}) RETURNING length(original) + length(CAST(receipt AS BLOB))"
+    sizes = [row[0] for row in connection.execute(sql).fetchall()]
+    _count(connection, "quarantine_dropped", len(sizes))
+    _count(connection, "quarantine_bytes", -sum(sizes))
+    return len(sizes)
+
+
+def _release_devices(place: Workplace, contact: int, devices: Sequence[int], by: Operator) -> None:
+    """A device on which somebody else logged in too goes to them: what it says is theirs as much."""
+    if not devices:
+        return
+    resolution = place.resolution
+    try:
+        plan = split(resolution.load([contact]), contact, devices, by, policy=resolution.policy, sequence=resolution.next_ids)
+    except OperationError:
+        return  # nothing but devices: there is no person to take them from
+    resolution.write(plan)
+
+
+def _hash_identifiers(connection: sqlite3.Connection, own: Sequence[Identifier]) -> None:
+    secret = make_key(directory_of(connection))
+    rows = [(row.id, hashed(secret, _key(row)), ERASED) for row in own]
+    connection.executemany("UPDATE identifiers SET value = ?2, state = ?3 WHERE id = ?1", rows)
+
+
+def _log(connection: sqlite3.Connection, contact: int, done: dict[str, int], actor: str, reason: str) -> None:
+    connection.execute(
+        "INSERT INTO identity_log SELECT coalesce(max(id), 0) + 1, ?, 'erase', ?, 0, 0, 0, ?, '', ?, ?, NULL FROM identity_log",
+        (_now(), contact, reason, actor, json.dumps(done)),
+    )
+
+
+def _count(connection: sqlite3.Connection, name: str, by: int) -> None:
+    connection.execute("UPDATE counters SET value = value + ? WHERE name = ?", (by, name))
+
+
+def compact(place: Workplace) -> None:
+    """Nothing inside the transaction: the work is ``rewrite``, after it."""
+
+
+def truncate(connection: sqlite3.Connection) -> dict[str, bool]:
+    """Empty the write-ahead log, which still holds the pages as they were; False when a reader did not let go of it in time."""
+    try:
+        busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.OperationalError:  # a full disk: what was asked is done, only its traces wait
+        return {"log_truncated": False}
+    return {"log_truncated": not busy}
+
+
+def rewrite(connection: sqlite3.Connection) -> dict[str, bool]:
+    """Write the whole file anew: pages keep copies of rows that were moved out of them by growth."""
+    try:
+        connection.execute("VACUUM")
+    except sqlite3.OperationalError:  # it needs as much free disk as the store has bytes
+        return {"rewritten": False, **truncate(connection)}
+    return {"rewritten": True, **truncate(connection)}

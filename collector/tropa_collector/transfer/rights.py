@@ -1,0 +1,125 @@
+"""One person's rights: everything held about them, and its erasure.
+
+An erasure is read first and written then: what names the person is found by a reader, off the writer's path, and taken away in
+one transaction. Afterwards the files are searched for the person's email, phone and other long identifiers, byte by byte; where
+a page still holds a copy, the store is written anew. A small store always is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import mmap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from tropa_collector.errors import NotFound, StoreError
+from tropa_collector.settings import Settings
+from tropa_collector.store.protocol import EventLog, Operation
+from tropa_collector.store.sqlite.client import SqliteLog
+from tropa_collector.store.sqlite.dossier import cuts, dossier, event_ids, events, find_contact, members, mentions_of, reading
+from tropa_collector.store.sqlite.writer import FILE_NAME
+
+SMALL_BYTES: Final = 256_000_000  # a store that is written anew within a second or two
+
+
+def export_person(directory: Path, ref: str) -> dict[str, Any]:
+    """Everything that the store holds about one person.
+
+    Raises:
+        NotFound: nobody has this reference.
+        StoreError: there is no store.
+    """
+    with reading(_file(directory)) as connection:
+        contact = find_contact(connection, ref)
+        if contact is None:
+            raise _nobody(ref)
+        return dossier(connection, contact)
+
+
+async def erase_person(log: EventLog, directory: Path, ref: str, *, actor: str, reason: str) -> dict[str, Any]:
+    """Erase one person and say what was done. ``left_over``: files that still hold an identifier; 0 unless a reader is in the way.
+
+    Raises:
+        NotFound: nobody has this reference.
+        Conflict: the person was erased before.
+        Unavailable: the store is down; nothing was erased.
+    """
+    arguments, texts = await asyncio.to_thread(_found, directory, ref)
+    done = await log.operate(Operation("erase", {**arguments, "actor": actor, "reason": reason}))
+    left = await asyncio.to_thread(left_over, directory, texts)
+    if left or not done["log_truncated"] or await asyncio.to_thread(_is_small, directory):
+        done |= await log.operate(Operation("compact", {}))
+        left = await asyncio.to_thread(left_over, directory, texts)
+    return {**done, "left_over": left}
+
+
+def _is_small(directory: Path) -> bool:
+    return _file(directory).stat().st_size <= SMALL_BYTES
+
+
+async def erase_offline(settings: Settings, ref: str, *, actor: str, reason: str) -> dict[str, Any]:
+    """The same for a store that no collector holds.
+
+    Raises:
+        StoreError: there is none, or it does not open.
+    """
+    _file(settings.data)
+    log = SqliteLog(settings)
+    await log.start()
+    try:
+        return await erase_person(log, settings.data, ref, actor=actor, reason=reason)
+    finally:
+        await log.stop(seconds=settings.drain_seconds)
+
+
+def _found(directory: Path, ref: str) -> tuple[dict[str, Any], list[str]]:
+    """The arguments of the writer's part, and the texts that must be gone after it."""
+    with reading(_file(directory)) as connection:
+        contact = find_contact(connection, ref)
+        if contact is None:
+            raise _nobody(ref)
+        everything = members(connection, contact)
+        own = [row for row in everything if row.shared_from is None]  # a shared device stays with the others
+        ids = {row.id for row in everything}
+        bodies = (orjson.loads(row[7]) for row in events(connection, event_ids(connection, ids)))
+        mentions = mentions_of(own, bodies)
+        found = cuts(connection, mentions, ids)
+    arguments = {
+        "contact": contact,
+        "spellings": mentions.spellings,
+        "cut_events": found.events,
+        "cut_traits": found.traits,
+        "quarantine": found.quarantine,
+        "through_event": found.through_event,
+        "through_quarantine": found.through_quarantine,
+    }
+    return arguments, sorted(mentions.long_texts())
+
+
+def left_over(directory: Path, texts: Sequence[str]) -> int:
+    """How many files of the data directory hold one of the texts, anywhere in their bytes."""
+    wanted = [text.encode("utf-8", "surrogatepass") for text in texts]
+    return sum(_holds(path, wanted) for path in sorted(directory.rglob("*")) if path.is_file())
+
+
+def _holds(path: Path, wanted: list[bytes]) -> bool:
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return any(content.find(text) >= 0 for text in wanted)
+    except (ValueError, FileNotFoundError):  # empty, or gone
+        return False
+
+
+def _file(directory: Path) -> Path:
+    file = directory / FILE_NAME
+    if not file.is_file():
+        raise StoreError(f"There is no store in {directory}.")
+    return file
+
+
+def _nobody(ref: str) -> NotFound:
+    kind = ref.partition(":")[0][:40]
+    return NotFound(f"Nobody has this {kind}: a reference is kind:value, such as email:anna@example.com or user_id:42, or id:c12.")
