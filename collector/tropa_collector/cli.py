@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import click
 
-from tropa_collector import cli_transfer
+from tropa_collector import cli_contacts, cli_transfer
 from tropa_collector.errors import TropaError
 from tropa_collector.settings import load
 
@@ -182,4 +182,5 @@ def doctor(data: Path | None, *, list_settings: bool) -> None:
     sys.exit(0 if all(finding.good for finding in findings) else 1)
 
 
+cli_contacts.register(cli)
 cli_transfer.register(cli)

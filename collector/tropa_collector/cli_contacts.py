@@ -1,0 +1,246 @@
+"""``tropa contacts show|why|merge|split``: who is who, from the command line.
+
+Reading asks the store's file, also while a collector writes to it. Merging and splitting go through the admin API while a
+collector holds the data directory, and open the store themselves otherwise.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import click
+
+from tropa_collector.errors import StoreError
+from tropa_collector.settings import Settings, load
+
+if TYPE_CHECKING:  # heavy, and of these commands alone
+    from tropa_collector.store.protocol import Operation, Ref
+    from tropa_collector.store.sqlite.contacts import SqliteContacts
+
+_DATA = click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="The data directory.")
+_ADMIN = click.option(
+    "--admin", "admin_url", default="http://127.0.0.1:8001", show_default=True, help="Of a collector that is running."
+)
+_TOKEN = click.option("--token", envvar="TROPA_ADMIN_TOKEN", help="Admin token of a collector that is running.")
+_ACTOR = click.option("--actor", default=getpass.getuser, show_default="you", help="Who does it: kept in the ledger.")
+_JSON = click.option("--json", "as_json", is_flag=True, help="The admin API's answer as it is.")
+
+
+def register(cli: click.Group) -> None:
+    """Add the commands to ``tropa contacts``."""
+    contacts = cli.commands.get("contacts")
+    if not isinstance(contacts, click.Group):
+        contacts = click.Group("contacts", help="People: who is behind which identifiers.")
+        cli.add_command(contacts)
+    for command in (show, why, merge, split):
+        contacts.add_command(command)
+
+
+@click.command()
+@click.argument("ref")
+@click.option("--events", type=click.IntRange(0, 1_000), default=10, show_default=True, help="How many of the newest to list.")
+@_DATA
+@_JSON
+def show(ref: str, data: Path | None, *, events: int, as_json: bool) -> None:
+    """Show a contact. REF is kind:value (email:anna@example.com, user_id:42) or id:c12."""
+    settings = load({"data": data})
+    contact, timeline = asyncio.run(_look_up(settings, _parsed(ref, settings), events))
+    _say({**contact, "events": timeline} if as_json else _contact_lines(contact, timeline))
+
+
+@click.command()
+@click.argument("ref")
+@click.option("--a", metavar="REF", help="With --b: only what links this identifier …")
+@click.option("--b", metavar="REF", help="… to this one.")
+@_DATA
+@_JSON
+def why(ref: str, a: str | None, b: str | None, data: Path | None, *, as_json: bool) -> None:
+    """Why is REF one contact? Its evidence, its history, and the links that were refused."""
+    settings = load({"data": data})
+    if (a is None) != (b is None):
+        raise click.UsageError("Name both --a and --b, or neither.")
+    pair = None if a is None or b is None else (_parsed(a, settings), _parsed(b, settings))
+    found = asyncio.run(_explain(settings, _parsed(ref, settings), pair))
+    _say(found if as_json else _why_lines(found))
+
+
+@click.command()
+@click.argument("first")
+@click.argument("second")
+@click.option("--preview", is_flag=True, help="Only show what would join and which traits would win.")
+@click.option("--reason", help="Why: kept in the ledger. Needed unless it is a preview.")
+@_ACTOR
+@_DATA
+@_ADMIN
+@_TOKEN
+def merge(first: str, second: str, *, preview: bool, reason: str | None, actor: str, **where: Any) -> None:
+    """Make one contact of FIRST and SECOND, past every limit."""
+    if not preview and not reason:
+        raise click.UsageError("Say why: --reason.")
+    settings, body = load({"data": where["data"]}), {"a": first, "b": second, "actor": actor, "reason": reason}
+    refs = {"first": tuple(_parsed(first, settings)), "second": tuple(_parsed(second, settings))}
+    if preview:
+        found = _operate(settings, where, "/api/v1/contacts/merge?preview=1", body, "preview_merge", refs)
+        _say(_preview_lines(found))
+        return
+    asked = {**refs, "actor": actor, "reason": reason}
+    done = _operate(settings, where, "/api/v1/contacts/merge", body, "merge_contacts", asked)
+    click.echo(
+        f"{done['merged_id']} is now {done['contact_id']}. To undo it: tropa contacts split id:{done['contact_id']}", nl=False
+    )
+    click.echo(f" --merge {done['merge_id']}")
+
+
+@click.command()
+@click.argument("ref")
+@click.option("--merge", "merge_id", type=int, help="Undo this merge (`tropa contacts why` numbers them).")
+@click.option("--identifier", "identifiers", multiple=True, metavar="REF", help="Take this one out; may be repeated.")
+@click.option("--reason", default="split", show_default=True, help="Why: kept in the ledger.")
+@_ACTOR
+@_DATA
+@_ADMIN
+@_TOKEN
+def split(ref: str, merge_id: int | None, identifiers: tuple[str, ...], *, reason: str, actor: str, **where: Any) -> None:
+    """Take a merge, or identifiers, out of the contact REF again."""
+    if (merge_id is None) == (not identifiers):
+        raise click.UsageError("Give --merge or --identifier.")
+    settings = load({"data": where["data"]})
+    chosen = [tuple(_parsed(one, settings)) for one in identifiers]
+    asked = {"ref": tuple(_parsed(ref, settings)), "merge_id": merge_id, "identifiers": chosen, "actor": actor, "reason": reason}
+    what = {"merge_id": merge_id} if merge_id is not None else {"identifiers": list(identifiers)}
+    path = f"/api/v1/contacts/{quote(ref, safe=':')}/split"
+    done = _operate(settings, where, path, {**what, "actor": actor, "reason": reason}, "split_contact", asked)
+    for part in done["split"]:
+        click.echo(f"{part['contact_id']} now has {', '.join(map(_name, part['identifiers']))}")
+
+
+# -- asking
+
+
+def _parsed(text: str, settings: Settings) -> Ref:
+    from tropa_collector.admin.refs import parse_ref  # noqa: PLC0415
+
+    return parse_ref(text, settings.default_country)
+
+
+def _contacts(settings: Settings) -> SqliteContacts:
+    from tropa_collector.store.sqlite.contacts import SqliteContacts  # noqa: PLC0415
+    from tropa_collector.store.sqlite.writer import FILE_NAME  # noqa: PLC0415
+
+    if not (settings.data / FILE_NAME).is_file():
+        raise StoreError(f"There is no store in {settings.data}.")
+    return SqliteContacts(settings.data / FILE_NAME)
+
+
+async def _look_up(settings: Settings, ref: Ref, events: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    contacts = _contacts(settings)
+    try:
+        contact = _present(await contacts.contact(ref))
+        page = await contacts.timeline(ref, limit=events) if events else None
+    finally:
+        await contacts.stop()
+    return contact, page.rows if page is not None else []
+
+
+async def _explain(settings: Settings, ref: Ref, pair: tuple[Ref, Ref] | None) -> dict[str, Any]:
+    contacts = _contacts(settings)
+    try:
+        return _present(await contacts.why(ref, pair))
+    finally:
+        await contacts.stop()
+
+
+def _present(found: dict[str, Any] | None) -> dict[str, Any]:
+    if found is None:
+        raise StoreError("There is no such contact.")
+    return found
+
+
+def _operate(  # noqa: PLR0913, PLR0917 - the same question in both its forms
+    settings: Settings, where: dict[str, Any], path: str, body: dict[str, Any], name: str, arguments: dict[str, Any]
+) -> dict[str, Any]:
+    from tropa_collector.store.protocol import Operation  # noqa: PLC0415
+    from tropa_collector.transfer.offline import ask_admin, is_served  # noqa: PLC0415
+
+    if is_served(settings):
+        return ask_admin(where["admin_url"], where["token"], path, body)
+    _contacts(settings)
+    return asyncio.run(_operate_offline(settings, Operation(name, arguments)))
+
+
+async def _operate_offline(settings: Settings, operation: Operation) -> dict[str, Any]:
+    from tropa_collector.store.sqlite.client import SqliteLog  # noqa: PLC0415
+
+    log = SqliteLog(settings)
+    await log.start()
+    try:
+        return dict(await log.operate(operation))
+    finally:
+        await log.stop(seconds=settings.drain_seconds)
+
+
+# -- showing
+
+
+def _say(found: dict[str, Any] | Iterator[str]) -> None:
+    if isinstance(found, dict):
+        click.echo(json.dumps(found, ensure_ascii=False, indent=2))
+        return
+    for line in found:
+        click.echo(line)
+
+
+def _name(identifier: dict[str, str] | None) -> str:
+    return f"{identifier['kind']}:{identifier['value']}" if identifier else "-"
+
+
+def _contact_lines(contact: dict[str, Any], events: list[dict[str, Any]]) -> Iterator[str]:
+    yield f"{contact['id']}  seen {contact['first_seen_at']} to {contact['last_seen_at']}, {contact['events_count']} events"
+    for row in contact["identifiers"]:
+        shared = f", shared from {row['shared_from']}" if "shared_from" in row else ""
+        yield f"  {_name(row):50} {row['trust']:8} {row['source'] or '-':12} since {row['first_seen_at']}{shared}"
+    for name, trait in contact["trait_details"].items():
+        value = json.dumps(trait["value"], ensure_ascii=False)
+        yield f"  {name} = {value}   ({trait['trust']}, {trait['source']}, {trait['at']})"
+    for title, name in (("first came", "first_touch"), ("last came", "last_touch")):
+        touch = contact[name]
+        if touch:
+            campaign = touch["campaign"] or touch["click_ids"] or {}
+            by = ", ".join(f"{key} {value}" for key, value in campaign.items()) or touch["referrer_host"]
+            yield f"  {title} by {by}, {touch['at']}"
+    if contact["merged_ids"]:
+        yield f"  merged: {', '.join(contact['merged_ids'])}"
+    for event in events:
+        yield f"  {event['timestamp']}  {event['type']:9} {event.get('event') or event.get('name') or '':30} {event['source']}"
+
+
+def _why_lines(found: dict[str, Any]) -> Iterator[str]:
+    links = found["links"]
+    yield f"{found['contact_id']} is one contact because:" if links else f"Nothing links them in {found['contact_id']}."
+    for link in links:
+        yield f"  {link['sentence']}"
+    for line in found.get("ledger", ()):
+        number = f"merge {line['merge_id']}" if "merge_id" in line else line["change"]
+        other = f" from {line['other_contact_id']}" if line["other_contact_id"] else ""
+        reason = f": {line['reason']}" if line["reason"] else ""
+        cause = f", event {line['messageId']}" if line["messageId"] else ""
+        yield f"  {line['at']}  {number:12} {_name(line['a'])} {_name(line['b'])}{other}{cause}, by {line['actor']}{reason}"
+    for line in found.get("refused", ()):
+        yield f"  refused: {_name(line['a'])} and {_name(line['b'])}, {line['reason']} (event {line['messageId']})"
+
+
+def _preview_lines(found: dict[str, Any]) -> Iterator[str]:
+    yield f"{found['merged_id']} would become {found['contact_id']}:"
+    for contact, identifiers in found["identifiers"].items():
+        yield f"  {contact}: {', '.join(map(_name, identifiers))}"
+    for name, value in found["traits"].items():
+        yield f"  {name} = {json.dumps(value, ensure_ascii=False)}"
+    for lost in found["overruled"]:
+        said, instead = (json.dumps(lost[key], ensure_ascii=False) for key in ("value", "instead"))
+        yield f"  {lost['contact_id']}'s {lost['trait']} {said} gives way to {instead}"
