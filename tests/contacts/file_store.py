@@ -1,0 +1,54 @@
+"""A real file that calls are delivered to, as the writer does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from tests.identity.memory_store import MemoryStore
+
+from tropa_collector.identity.policy import Policy
+from tropa_collector.identity.records import Call
+from tropa_collector.store.protocol import Record, Submission
+from tropa_collector.store.sqlite.identity import Resolution
+from tropa_collector.store.sqlite.migrate import migrate
+from tropa_collector.store.sqlite.transaction import Transaction
+from tropa_collector.store.sqlite.writer import connect
+
+NOW = 100_000_000  # so early that no claim of the streams is clamped
+
+
+def record_of(one: Call, *, received_at: int = NOW, name: str = "Seen", body: str = "{}") -> Record:
+    packed = [(ident.key, ident.trust, ident.rank, ident.no_merge) for ident in one.identifiers]
+    identity = (packed, one.traits, one.previous) if packed else None
+    return Record(one.source, one.trust, "track", name, one.event_id, received_at, one.ts, one.ts, body, identity)
+
+
+class FileStore:
+    """A transaction over a real file, opened as the writer opens it."""
+
+    def __init__(self, path: Path, policy: Policy) -> None:
+        self.path, self.policy = path, policy
+        self.open()
+
+    def open(self) -> None:
+        self.connection = connect(self.path, synchronous="OFF")
+        migrate(self.connection)
+        self.transaction = Transaction(self.connection)
+        self.transaction.resolution = Resolution(self.connection, self.policy)
+
+    def reopen(self) -> None:
+        """As after a kill: nothing but the file is left."""
+        self.connection.close()
+        self.open()
+
+    def count_as(self, memory: MemoryStore) -> None:
+        """A writer that starts gives out again the ids that were made and forgotten within an event: nobody has seen them."""
+        memory.sequence = self.transaction.resolution.next_ids
+
+    def deliver(self, calls: Iterable[Call]) -> list[int]:
+        return list(self.transaction.commit([Submission([record_of(one) for one in calls])])[0])
+
+    def rows(self, sql: str) -> list[Any]:
+        return self.connection.execute(sql).fetchall()
