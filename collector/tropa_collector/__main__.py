@@ -6,7 +6,11 @@ import sys
 
 #: Import names of the extra's own packages: only a missing one of these means "install the extra".
 _EXTRA = frozenset(
-    ["starlette", "uvicorn", "uvloop", "httptools", "aiosqlite", "orjson", "pydantic", "pydantic_settings", "backports", "user_agents", "ua_parser", "crawleruseragents", "iptocc", "geoip2", "maxminddb", "phonenumbers", "email_validator", "prometheus_client", "click"]
+    {
+        *("starlette", "uvicorn", "uvloop", "httptools", "aiosqlite", "orjson", "msgspec", "pydantic", "pydantic_settings"),
+        *("backports", "user_agents", "ua_parser", "crawleruseragents", "iptocc", "geoip2", "maxminddb", "phonenumbers"),
+        *("email_validator", "prometheus_client", "click"),
+    }
 )
 
 

@@ -165,9 +165,7 @@ def backup(data: Path | None, target: Path) -> None:
 
 @cli.command()
 @_data
-@click.option(
-    "--settings", "list_settings", is_flag=True, help="Only print the table of all settings, in Markdown."
-)
+@click.option("--settings", "list_settings", is_flag=True, help="Only print the table of all settings, in Markdown.")
 def doctor(data: Path | None, *, list_settings: bool) -> None:
     """Look at settings, SQLite, the geo database, the clock and the disk."""
     from tropa_collector.doctor import examine  # noqa: PLC0415

@@ -13,6 +13,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tropa_collector.errors import MalformedBody
 from tropa_collector.events.normalise import (
     INT64_MAX,

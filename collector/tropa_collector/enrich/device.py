@@ -26,9 +26,7 @@ MAX_USER_AGENT_CHARS = 512
 MAX_HINTS_BYTES = 2_048
 MAX_KEY_CHARS = 1_536  # an honest Chrome with all its hints needs 700
 
-_TV = re.compile(
-    r"(?i:smart-?tv|google ?tv|android ?tv|apple ?tv|hbbtv|web0s|netcast|crkey|roku|bravia)|\bAFT[A-Z]| TV "
-)
+_TV = re.compile(r"(?i:smart-?tv|google ?tv|android ?tv|apple ?tv|hbbtv|web0s|netcast|crkey|roku|bravia)|\bAFT[A-Z]| TV ")
 _REDUCED_ANDROID = re.compile(r"Android [\d.]+; K(?=[;)])")
 _IOS_BROWSER_ON_MAC = re.compile(r"Macintosh.*(?:CriOS|FxiOS|EdgiOS|GSA)/|Macintosh.* Mobile/")
 _PLAIN_CHROME = frozenset({"Chrome", "Chrome Mobile", "Chromium"})

@@ -49,9 +49,7 @@ class GeoDatabase:
         try:
             self._load()
         except (OSError, ValueError, maxminddb.InvalidDatabaseError) as error:
-            logger.warning(
-                "geo database %s changed and cannot be read, %s stays in use: %s", self._path, self.db, error
-            )
+            logger.warning("geo database %s changed and cannot be read, %s stays in use: %s", self._path, self.db, error)
             return False
         logger.info("geo database %s loaded: %s", self._path, self.db)
         return True
@@ -134,9 +132,7 @@ def _flat_place(_address: str, record: Place) -> Place:
         "city": first("city"),
         "timezone": first("timezone", "time_zone"),
     }
-    return place | _position(
-        first("latitude", "lat"), first("longitude", "lng", "lon"), first("accuracy_radius", "radius")
-    )
+    return place | _position(first("latitude", "lat"), first("longitude", "lng", "lon"), first("accuracy_radius", "radius"))
 
 
 def _is_code(value: object) -> bool:

@@ -30,9 +30,7 @@ class Places:
         SettingsError: at construction, if a file is no database of places.
     """
 
-    def __init__(
-        self, databases: Sequence[str], max_items: int, monotonic: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, databases: Sequence[str], max_items: int, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._databases = tuple(GeoDatabase(path) for path in databases)
         self._known: BoundedCache[str, Enrichment | None] = BoundedCache(self._read, max_items, MAX_ADDRESS_CHARS)
         self._monotonic = monotonic

@@ -246,7 +246,7 @@ def _joined(text: str) -> str:
     return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-class _Broken(Exception):  # noqa: N818 - control flow of one walk, never seen outside
+class _Broken(Exception):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(code)
         self.code, self.message = code, message

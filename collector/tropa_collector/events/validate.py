@@ -155,7 +155,7 @@ def _without_reserved(event: dict[str, Any]) -> tuple[Notice, ...]:
     )
 
 
-class _Refused(Exception):  # noqa: N818 - control flow of one check, never seen outside
+class _Refused(Exception):
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault.code)
         self.fault = fault

@@ -113,7 +113,7 @@ _PLAIN_EMAIL = re.compile(
 _SHORT_EMAIL = 60  # no part of such an address passes a bound of its own
 
 
-def email(raw: object, rules: frozenset[str] = frozenset()) -> Value | Fault:
+def email(raw: object, rules: frozenset[str] = frozenset()) -> Value | Fault:  # noqa: PLR0911 - each a way out of its own
     """Lower case, compatibility forms unified, an internationalised domain in its ASCII form. No DNS is asked."""
     text = text_of(raw)
     if isinstance(text, Fault):

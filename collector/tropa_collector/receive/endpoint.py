@@ -60,7 +60,7 @@ _PIXEL: Final = Reply(
 )
 
 
-class _Gone(Exception):  # noqa: N818 - the sender left; nothing to answer
+class _Gone(Exception):
     pass
 
 

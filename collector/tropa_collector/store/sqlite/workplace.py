@@ -8,7 +8,7 @@ from typing import NamedTuple
 from tropa_collector.store.sqlite.identity import Resolution
 
 
-class Refused(Exception):  # noqa: N818 - an answer, not a fault
+class Refused(Exception):
     """The operation cannot be done; the text says why."""
 
 
