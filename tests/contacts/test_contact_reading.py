@@ -1,0 +1,254 @@
+"""What is read of contacts equals what a plain look at all the rows says: timelines, figures, touches, search."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import tracemalloc
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from tests.contacts.file_store import NOW, FileStore, record_of
+from tests.identity.streams import call, in_batches, random_calls
+
+from tropa_collector.identity.policy import DAY, Policy
+from tropa_collector.store.protocol import ContactQuery, Page, Ref, Submission, public_id
+from tropa_collector.store.sqlite import search, trailing
+from tropa_collector.store.sqlite.contacts import SqliteContacts
+from tropa_collector.store.sqlite.deeds import is_touch
+
+NAMES = ("Product Added", "Order Completed", "Product Viewed")
+
+
+class Opened:
+    """A file with a writer and a reader."""
+
+    def __init__(self, path: Path) -> None:
+        self.file = FileStore(path, Policy())
+        self.reader = SqliteContacts(path)
+
+    def read(self, method: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        return asyncio.run(method(*arguments, **named))
+
+    def timeline(self, contact: int, limit: int) -> list[str]:
+        """Every page's message ids."""
+        found: list[str] = []
+        before = None
+        while True:
+            page = self.read(self.reader.timeline, Ref(id=contact), before=before, limit=limit)
+            found += [event["messageId"] for event in page.rows]
+            before = page.next
+            if before is None:
+                return found
+
+    def found(self, limit: int = 1_000, **asked: Any) -> list[str]:
+        """Every page's contacts."""
+        found: list[str] = []
+        before = None
+        while True:
+            page: Page = self.read(self.reader.search, ContactQuery(before=before, limit=limit, **asked))
+            found += [contact["id"] for contact in page.rows]
+            before = page.next
+            if before is None:
+                return found
+
+    def owned(self) -> dict[int, list[tuple[int, int, str, str]]]:
+        """Of every contact its events: timestamp, id, message id and name, by the rule itself."""
+        found: dict[int, list[tuple[int, int, str, str]]] = {}
+        for *event, contact, shared_from, shared_contact in self.file.rows(
+            "SELECT e.timestamp, e.id, e.message_id, e.name, i.contact, i.shared_from, i.shared_contact"
+            " FROM events AS e JOIN identifiers AS i ON i.id = e.identifier"
+        ):
+            owner = shared_contact if shared_from is not None and event[0] >= shared_from else contact
+            found.setdefault(owner, []).append(tuple(event))
+        return found
+
+
+@pytest.fixture
+def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opened]:
+    monkeypatch.setattr(trailing, "RUN_EVENTS", 30)
+    monkeypatch.setattr(trailing, "SLICE_EVENTS", 11)
+    opened = Opened(tmp_path / "store.sqlite3")
+    yield opened
+    asyncio.run(opened.reader.stop())
+    opened.file.connection.close()
+
+
+@pytest.fixture
+def mixed(opened: Opened) -> Opened:
+    """People, shared devices and merges, over many runs and a tail, in days of their own."""
+    rng = random.Random(5)
+    calls = list(random_calls(rng, 500, claims=0.4, width=9, aliases=0.0))
+    for number, batch in enumerate(in_batches(calls, rng, 20)):
+        records = []
+        for one in batch:
+            body = orjson.dumps({"messageId": one.event_id}).decode()
+            records.append(record_of(one, received_at=NOW + number * DAY // 3, name=rng.choice(NAMES), body=body))
+        opened.file.transaction.commit([Submission(records)])
+    return opened
+
+
+def test_a_timeline_is_every_event_of_the_contact_once_newest_first(mixed: Opened) -> None:
+    owned = mixed.owned()
+    assert len(owned) > 5
+    assert any(status == 2 for (status,) in mixed.file.rows("SELECT status FROM contacts"))
+    assert len(mixed.file.rows("SELECT run FROM timeline_runs")) > 10
+    for contact, events in owned.items():
+        expected = [message_id for _, _, message_id, _ in sorted(events, reverse=True)]
+        for limit in (1_000, 7):
+            assert mixed.timeline(contact, limit) == expected, f"contact {contact}"
+
+
+def test_figures_are_exact_and_merged_ids_lead_to_the_live_contact(mixed: Opened) -> None:
+    for contact, events in mixed.owned().items():
+        shown = mixed.read(mixed.reader.contact, Ref(id=contact))
+        assert (shown["id"], shown["events_count"]) == (public_id(contact), len(events))
+        for merged in shown["merged_ids"]:
+            assert mixed.read(mixed.reader.contact, Ref(id=int(merged[1:])))["id"] == shown["id"]
+
+
+@pytest.mark.parametrize("since", [None, 2_500, 10**12])
+@pytest.mark.parametrize("few", [0, 10**6])
+def test_who_did_one_thing_and_not_another(mixed: Opened, monkeypatch: pytest.MonkeyPatch, since: int | None, few: int) -> None:
+    """Both ways to a page give the same."""
+    monkeypatch.setattr(search, "FEW", few)
+    did: dict[str, set[str]] = {name: set() for name in NAMES}
+    for contact, events in mixed.owned().items():
+        for at, _, _, name in events:
+            if since is None or at >= since:
+                did[name].add(str(public_id(contact)))
+    everybody = {str(public_id(contact)) for (contact,) in mixed.file.rows("SELECT DISTINCT contact FROM identifiers")}
+    added, ordered, _ = (did[name] & everybody for name in NAMES)
+    assert set(mixed.found(did="Product Added", since=since)) == added
+    assert set(mixed.found(not_did="Order Completed", since=since)) == everybody - ordered
+    assert set(mixed.found(did="Product Added", not_did="Order Completed", since=since)) == added - ordered
+    assert mixed.found(did="Never Happened") == []
+
+
+def test_pages_of_contacts_are_the_list_ordered_by_the_day_last_seen(mixed: Opened) -> None:
+    days = dict(mixed.file.rows("SELECT contact, max(last_day) FROM identifiers GROUP BY contact"))
+    for asked in ({}, {"did": "Product Added"}):
+        everybody = mixed.found(**asked)
+        order = [days[int(contact[1:])] for contact in everybody]
+        assert order == sorted(order, reverse=True)
+        assert len(set(everybody)) == len(everybody)
+        assert mixed.found(limit=2, **asked) == everybody
+    assert len(set(days.values())) > 3
+
+
+PEOPLE = {
+    "u1": {"name": "Анна Иванова", "email": "Anna@Example.com", "city": "Тверь"},
+    "u2": {"first_name": "Anatoly", "phone": 79161234567},
+    "u3": {"name": ["Anna"], "city": "Anna"},
+}
+
+
+@pytest.mark.parametrize(
+    ("q", "expected"),
+    [
+        ("анна", {"u1"}),
+        ("АННА ив", {"u1"}),
+        ("ana", {"u2"}),
+        ("anna@", {"u1"}),
+        ("7916", {"u2"}),
+        ("u", {"u1", "u2", "u3"}),
+        ("u3", {"u3"}),
+        ("тверь", set()),
+        ("иванова", set()),
+        ("%", set()),
+        ("", {"u1", "u2", "u3"}),
+    ],
+)
+def test_search_by_the_beginning_of_an_identifier_or_trait(opened: Opened, q: str, expected: set[str]) -> None:
+    for n, (name, traits) in enumerate(PEOPLE.items()):
+        opened.file.deliver([call(f"m{n}", n, name, traits=traits)])
+    rows = opened.read(opened.reader.search, ContactQuery(q=q)).rows
+    assert {row["identifiers"][0]["value"] for row in rows} == expected
+
+
+def test_search_follows_a_trait_that_changes_and_a_setting_that_does(opened: Opened) -> None:
+    opened.file.deliver([call("m1", 1, "u1", traits={"name": "Anna", "city": "Tver"})])
+    opened.file.deliver([call("m2", 2, "u1", traits={"name": "Olga"})])
+    assert opened.found(q="anna") == []
+    assert len(opened.found(q="olga")) == 1
+    opened.file.deliver([call("m3", 3, "u1", traits={"name": None})])
+    assert opened.found(q="olga") == []
+    from tropa_collector.store.sqlite.words import index_words
+
+    index_words(opened.file.connection, {"city"})
+    opened.reader._searchable = frozenset({"city"})
+    assert len(opened.found(q="tver")) == 1
+
+
+def body_of(number: int, *, campaign: str | None = None, referrer: str | None = None, host: str = "shop.example") -> str:
+    """As the pipeline writes it, for what is read off the text."""
+    page = {"host": host, "path": '/"enriched"', "referrer_host": referrer} if referrer else {"host": host}
+    sent = {"messageId": f"m{number}", "properties": {"enriched": {"campaign": {"source": "not this one"}, "page": None}}}
+    enriched = {"device": None, "geo": None, "campaign": {"source": campaign} if campaign else None, "page": page, "ip": None}
+    return orjson.dumps({**sent, "enriched": enriched}).decode()
+
+
+TOUCHES = [
+    (body_of(1), False),
+    (body_of(1, referrer="shop.example"), False),
+    (body_of(1, referrer="www.shop.example"), False),
+    (body_of(1, referrer="ya.ru"), True),
+    (body_of(1, campaign="vk"), True),
+    (body_of(1, campaign="vk", referrer="shop.example"), True),
+    ('{"messageId":"m1","enriched":{"device":null,"geo":null,"campaign":null,"page":null,"ip":null}}', False),
+    ("{}", False),
+]
+
+
+@pytest.mark.parametrize(("body", "expected"), TOUCHES)
+def test_a_touch_is_a_campaign_or_another_site(body: str, expected: bool) -> None:
+    assert is_touch(body) is expected
+
+
+def test_first_and_last_touch_over_runs_and_tail(opened: Opened) -> None:
+    came = {10: "vk", 55: "mail", 200: "ya"}
+    for n in range(220):
+        record = record_of(call(f"m{n}", n, "u1"), body=body_of(n, campaign=came.get(n)))
+        opened.file.transaction.commit([Submission([record])])
+    shown = opened.read(opened.reader.contact, Ref("user_id", "u1"))
+    assert [shown[name]["campaign"] for name in ("first_touch", "last_touch")] == [{"source": "vk"}, {"source": "ya"}]
+    opened.file.deliver([call("x", 300, "u2")])
+    nobody = opened.read(opened.reader.contact, Ref("user_id", "u2"))
+    assert (nobody["first_touch"], nobody["last_touch"]) == (None, None)
+
+
+def test_purged_events_are_neither_counted_nor_listed(opened: Opened) -> None:
+    opened.file.deliver([call(f"m{n}", n, "u1") for n in range(100)])
+    opened.file.deliver([call("z", 200, "u1")])
+    opened.file.connection.execute("DELETE FROM events WHERE id <= 40")
+    shown = opened.read(opened.reader.contact, Ref("user_id", "u1"))
+    assert shown["events_count"] == 61
+    assert len(opened.read(opened.reader.timeline, Ref("user_id", "u1"), limit=1_000).rows) == 61
+
+
+def test_a_cursor_of_something_else_is_refused(opened: Opened) -> None:
+    opened.file.deliver([call("m1", 1, "u1")])
+    for before in ("", "x", "1", "1.2.3", "1-2", "9" * 30 + ".1"):
+        with pytest.raises(ValueError, match="next"):
+            opened.read(opened.reader.timeline, Ref("user_id", "u1"), before=before)
+        with pytest.raises(ValueError, match="next"):
+            opened.read(opened.reader.search, ContactQuery(before=before))
+
+
+def test_a_large_contact_is_read_page_by_page_in_little_memory(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trailing, "RUN_EVENTS", 2_000)
+    monkeypatch.setattr(trailing, "SLICE_EVENTS", 2_000)
+    body = orjson.dumps({"text": "x" * 400}).decode()
+    for start in range(0, 30_000, 1_000):
+        records = [record_of(call(f"m{n}", n, "u1"), body=body) for n in range(start, start + 1_000)]
+        opened.file.transaction.commit([Submission(records)])
+    tracemalloc.start()
+    page = opened.read(opened.reader.timeline, Ref("user_id", "u1"), limit=50)
+    shown = opened.read(opened.reader.contact, Ref("user_id", "u1"))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (len(page.rows), shown["events_count"]) == (50, 30_000)
+    assert peak < 2_000_000
