@@ -1,0 +1,73 @@
+"""``tropa contacts``, with and without a collector that holds the data."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from tests.conftest import StartCollector
+
+from tropa_collector.cli import cli
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setenv("TROPA_DEFAULT_COUNTRY", "RU")
+
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(cli, ["contacts", *arguments, "--data", str(tmp_path / "data")])
+
+    return run
+
+
+@pytest.mark.parametrize("served", [True, False])
+def test_show_why_merge_and_split(start_collector: StartCollector, run: Run, served: bool) -> None:
+    collector = start_collector()
+    collector.post("/v1/identify", {"userId": "1", "messageId": "m1", "anonymousId": "c1", "traits": {"name": "Анна"}})
+    collector.post("/v1/identify", {"userId": "2", "messageId": "m2", "traits": {"phone": "+79161234567", "name": "Anna"}})
+    if not served:
+        assert collector.stop() == 0
+    where = ["--admin", collector.admin_url, "--token", collector.admin_token]
+
+    shown = run("show", "user_id:1").output
+    assert re.search(r"user_id:1 +server +shop", shown)
+    assert 'name = "Анна"' in shown
+    assert json.loads(run("show", "phone:8 916 123-45-67", "--json").output)["events"][0]["messageId"] == "m2"
+    assert "came together in event m1" in run("why", "anonymous_id:c1").output
+
+    preview = run("merge", "user_id:1", "user_id:2", "--preview", *where)
+    assert 'name "Анна" gives way to "Anna"' in preview.output
+    done = run("merge", "user_id:1", "user_id:2", "--reason", "one person", "--actor", "olga", *where)
+    assert done.exit_code == 0, done.output
+    assert "by olga: " not in run("why", "user_id:2").output.splitlines()[0]
+    merge_id = re.search(r"--merge (\d+)", done.output)[1]  # type: ignore[index]
+    assert f"merge {merge_id}" in run("why", "user_id:2").output
+    path = run("why", "user_id:1", "--a", "anonymous_id:c1", "--b", "phone:+79161234567").output
+    assert "were joined by an operator" in path
+
+    split = run("split", "user_id:1", "--merge", merge_id, *where)
+    assert "user_id:2" in split.output
+    assert "user_id:2" not in run("show", "user_id:1").output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("show", "user_id:1"), "There is no store"),
+        (("merge", "user_id:1", "user_id:2"), "--reason"),
+        (("split", "user_id:1"), "--merge or --identifier"),
+        (("why", "user_id:1", "--a", "user_id:1"), "--b"),
+        (("show", "anna"), "kind:value"),
+        (("merge", "user_id:1", "user_id:2", "--preview"), "There is no store"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_sentence(run: Run, arguments: tuple[str, ...], message: str) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert message in result.output + result.stderr
