@@ -204,11 +204,10 @@ var adopt = () => {
   eachStored((other) => {
     if (other === key || !/^q_/.test(other)) return;
     const [end, ...left] = leaseOf(other);
-    const wait = end - now;
-    if (wait > 0 && wait <= LEASE) return leased = true;
+    if (end > now && end - now <= LEASE) return leased = true;
     write(other);
     left.forEach((batch) => {
-      if (now - batch.at < MAX_AGE) batches.unshift({ ...batch, state: CLOSED });
+      if (now - batch.at < MAX_AGE) batches.unshift({ ...batch, state: batch.state | CLOSED });
       else parsed(batch).forEach((event) => lose(event, "expired"));
     });
   });
@@ -597,9 +596,13 @@ var enablePageViews = (tropa, { hash } = {}) => {
 };
 
 // src/index.ts
+var instance;
 var createTropa = (options = {}) => {
   if (options.writeKey) new URL(options.url);
-  return open2(typeof document === "undefined" ? {} : options);
+  const usable = typeof document === "undefined" ? {} : options;
+  if (!instance) instance = open2(usable);
+  else if (usable.writeKey) instance.load(usable.writeKey, usable);
+  return instance;
 };
 export {
   createTropa,

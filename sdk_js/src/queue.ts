@@ -97,12 +97,11 @@ export const adopt = (): boolean => {
   eachStored((other) => {
     if (other === key || !/^q_/.test(other)) return;
     const [end, ...left] = leaseOf(other);
-    const wait = end - now;
     // A lease further away than any lease is a clock that jumped.
-    if (wait > 0 && wait <= LEASE) return (leased = true);
+    if (end > now && end - now <= LEASE) return (leased = true);
     write(other);
     left.forEach((batch) => {
-      if (now - batch.at < MAX_AGE) batches.unshift({ ...batch, state: CLOSED });
+      if (now - batch.at < MAX_AGE) batches.unshift({ ...batch, state: batch.state | CLOSED });
       else parsed(batch).forEach((event) => lose(event, 'expired'));
     });
   });

@@ -5,7 +5,8 @@ export { enableForms } from './forms.js';
 export { enableOutboundLinks } from './links.js';
 export { enablePageViews } from './pages.js';
 /**
- * The SDK for a bundler. Without a write key it keeps calls until `load()`.
+ * The page's instance, the same one for every caller. Without a write key it keeps calls until `load()`, or until
+ * somebody calls this with one.
  *
  * @throws TypeError for a write key without an absolute `url`; nothing is thrown after construction.
  */
