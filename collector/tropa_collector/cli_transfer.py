@@ -67,11 +67,11 @@ def import_(file: Path, data: Path | None, admin_url: str, token: str | None, *,
             _dry_run(job, report)
         else:
             _import(job, report, settings, admin_url, token)
+        for line in report.lines(name for name in job.found.columns if name not in job.columns.used):
+            click.echo(line)
     finally:
         if stored:
             stored[1]()
-    for line in report.lines(name for name in job.found.columns if name not in job.columns.used):
-        click.echo(line)
 
 
 def _job(  # noqa: PLR0913 - the flags of the command

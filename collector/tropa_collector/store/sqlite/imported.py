@@ -14,8 +14,8 @@ SOURCE = "import"
 
 
 def hang_import_traits(place: Workplace, *, rows: Sequence[tuple[str, Mapping[str, Any], int, str]]) -> int:
-    """Write (import row, traits, time, message id) to the rows' identifiers; those that were erased or refused have none."""
-    ids = _ids(place, [row[0] for row in rows])
+    """Write (import row, traits, time, message id) to the rows' identifiers, once; those that were erased or refused have none."""
+    ids = _bare(place, [row[0] for row in rows])
     writes = [
         TraitWrite(ids[value], key, said, SERVER, at, event, SOURCE)
         for value, traits, at, event in rows
@@ -27,7 +27,11 @@ def hang_import_traits(place: Workplace, *, rows: Sequence[tuple[str, Mapping[st
     return len(writes)
 
 
-def _ids(place: Workplace, values: Sequence[str]) -> dict[str, int]:
+def _bare(place: Workplace, values: Sequence[str]) -> dict[str, int]:
+    """The import rows that have no traits yet, by value: a copy of a file with another date says nothing new."""
     marks = ",".join("?" * len(values))
-    sql = f"SELECT value, id FROM identifiers WHERE kind = '{KIND}' AND value IN ({marks})"
+    sql = (
+        f"SELECT value, id FROM identifiers WHERE kind = '{KIND}' AND value IN ({marks})"
+        " AND NOT EXISTS (SELECT 1 FROM traits WHERE identifier = identifiers.id)"
+    )
     return dict(place.connection.execute(sql, values).fetchall())
