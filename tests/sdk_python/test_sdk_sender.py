@@ -247,11 +247,17 @@ def test_a_hosts_finalizer_or_signal_handler_may_track_in_the_middle_of_a_call(c
 
 def test_no_lock_is_held_while_logging(new_client: NewClient) -> None:
     """The host's log handlers run with the log's lock held, and may track: two locks in two orders are a deadlock."""
-    client, free = new_client(max_queue_size=1, upload_interval=60.0), []
+    client = new_client(max_queue_size=1, upload_interval=60.0)
+    free: list[bool] = []
+
+    def look() -> None:
+        free.append(client._sender._changed.acquire(timeout=1.0))
+        if free[-1]:
+            client._sender._changed.release()
 
     class Probe(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            probe = threading.Thread(target=lambda: free.append(client._sender._changed.acquire(timeout=1.0)))
+            probe = threading.Thread(target=look)
             probe.start()
             probe.join()
 
