@@ -37,14 +37,17 @@ const setUp = async () => {
 
 /** Receipts by label: what the recorder saw, or what a real collector's store holds. */
 const countStored = async (recorder, labels) => {
-  if (!flags.collector) return new Map(labels.map((label) => [label, recorder.stored().filter((event) => labelOf(event) === label).length]));
+  if (!flags.collector) {
+    const stored = recorder.stored().map(labelOf);
+    return new Map(labels.map((label) => [label, stored.filter((other) => other === label).length]));
+  }
   if (!flags.admin) return undefined;
   const headers = { Authorization: `Bearer ${flags.token}` };
   const counts = new Map(labels.map((label) => [label, 0]));
   let before = '';
   do {
-    const answer = await fetch(`${flags.admin}/api/v1/events?limit=500${before && `&before=${encodeURIComponent(before)}`}`, { headers });
-    const { events, next } = await answer.json();
+    const query = new URLSearchParams({ limit: '500', ...(before && { before }) });
+    const { events, next } = await (await fetch(`${flags.admin}/api/v1/events?${query}`, { headers })).json();
     for (const event of events) if (counts.has(labelOf(event))) counts.set(labelOf(event), counts.get(labelOf(event)) + 1);
     before = next ?? '';
   } while (before);
@@ -57,18 +60,24 @@ const report = (name, labels, counts, recorder, seconds) => {
   const sent = recorder.events.filter((event) => labels.includes(labelOf(event))).length;
   const arrived = counts && labels.filter((label) => counts.get(label) > 0).length;
   const twice = counts && labels.filter((label) => counts.get(label) > 1).length;
-  return { name, labels, events: labels.length, arrived, twice, resent: flags.collector ? undefined : sent - arrived, seconds };
+  const resent = flags.collector ? undefined : sent - arrived;
+  return { name, labels, events: labels.length, arrived, twice, resent, seconds };
 };
 
+const WIDTHS = [-36, 9, 14, 12, 9];
+
+const line = (cells) =>
+  cells.map((cell, i) => (WIDTHS[i] < 0 ? String(cell).padEnd(-WIDTHS[i]) : String(cell).padStart(WIDTHS[i]))).join('');
+
 const row = ({ name, events, arrived, twice, resent, seconds }) =>
-  [name.padEnd(36), `${arrived ?? '?'}/${events}`.padStart(9), String(twice ?? '?').padStart(13), String(resent ?? '-').padStart(10), `${seconds.toFixed(1)} s`.padStart(9)].join('');
+  line([name, `${arrived ?? '?'}/${events}`, twice ?? '?', resent ?? '-', `${seconds.toFixed(1)} s`]);
 
 const run = Date.now().toString(36);
 const chosen = Object.entries(scenarios.all).filter(([name]) => name.includes(flags.only));
 const results = [];
 const world = await setUp();
 try {
-  if (!flags.json) console.log(`${'scenario'.padEnd(36)}  arrived  stored twice  sent again     time`);
+  if (!flags.json) console.log(line(['scenario', 'arrived', 'stored twice', 'sent again', 'time']));
   for (const [name, play] of chosen) {
     const started = Date.now();
     const label = (i) => `${run}-${name.replace(/\W+/g, '-')}-${i}`;

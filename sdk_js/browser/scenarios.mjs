@@ -48,7 +48,8 @@ const pages = (data) => ({
   '/chain': (url) => {
     const { label, i, n } = Object.fromEntries(url.searchParams);
     const next = `/chain?label=${label}&n=${n}&i=${Number(i) + 1}`;
-    const leave = `addEventListener('load', () => setTimeout(() => { tropa.track('Probe', { label: '${label}-${i}' }); location.href = '${next}'; }));`;
+    const act = `tropa.track('Probe', { label: '${label}-${i}' }); location.href = '${next}';`;
+    const leave = `addEventListener('load', () => setTimeout(() => { ${act} }));`;
     return html(tag(data), Number(i) < Number(n) ? `<script>${leave}</script>` : '<p id="end">end</p>');
   },
 });

@@ -30,7 +30,8 @@ const forwarder = (url) => ({ headers, body, path }) =>
     const { 'content-length': _, connection: __, ...kept } = headers;
     const outgoing = request(target, { method: 'POST', headers: { ...kept, host: headers.host } }, async (answer) => {
       const text = await bodyOf(answer);
-      resolve({ status: answer.statusCode, cookies: answer.headers['set-cookie'] ?? [], reply: JSON.parse(text), retryAfter: answer.headers['retry-after'] });
+      const { 'set-cookie': cookies = [], 'retry-after': retryAfter } = answer.headers;
+      resolve({ status: answer.statusCode, cookies, reply: JSON.parse(text), retryAfter });
     });
     outgoing.on('error', reject);
     outgoing.end(body);
@@ -63,7 +64,7 @@ export const createGate = async (collector, { delayMs = 0 } = {}) => {
       ...(result.retryAfter ? { 'Retry-After': result.retryAfter } : {}),
       ...(result.cookies?.length ? { 'Set-Cookie': result.cookies } : {}),
     });
-    outgoing.end(typeof result.reply === 'string' ? result.reply : JSON.stringify(result.reply ?? { success: false, code: 'fault', message: 'injected' }));
+    outgoing.end(JSON.stringify(result.reply ?? { success: false, code: 'fault', message: 'injected' }));
   };
 
   let server;
@@ -96,7 +97,6 @@ export const createSite = async (pages) => {
 const attribute = ([name, value]) => `data-${name}="${String(value).replaceAll('"', '&quot;')}"`;
 
 /** The script tag of the built SDK. */
-export const tag = (data, { async = false, nonce } = {}) =>
-  `<script ${async ? 'async ' : ''}${nonce ? `nonce="${nonce}" ` : ''}src="/t.js" ${Object.entries(data).map(attribute).join(' ')}></script>`;
+export const tag = (data) => `<script src="/t.js" ${Object.entries(data).map(attribute).join(' ')}></script>`;
 
 export const html = (head, body = '') => `<!doctype html><meta charset="utf-8"><title>Shop</title>${head}<body>${body}`;

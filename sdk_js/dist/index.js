@@ -310,7 +310,8 @@ var post = async (batch, body, bytes) => {
     if (status === 200) status = 0;
   }
   bytesInFlight -= bytes;
-  flights.delete(flight) ? quietly(() => settle(batch, status, reply, retryAfter)) : setTimeout(afterAbort, AFTERMATH);
+  if (flights.delete(flight)) quietly(() => settle(batch, status, reply, retryAfter));
+  else setTimeout(afterAbort, AFTERMATH);
 };
 var attempt = (batch, leaving) => {
   const body = bodyOf(batch);

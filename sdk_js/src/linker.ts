@@ -18,7 +18,7 @@ export const mark = (address: string): string => {
   return url.href;
 };
 
-/** Takes the id that an own domain sent within the last two minutes; the address bar is cleaned whether it was good or not. */
+/** Takes the id that an own domain sent within the last two minutes; the address bar is cleaned in any case. */
 export const arrive = () => {
   const url = new URL(location.href);
   const value = url.searchParams.get(keyOf('id'));

@@ -65,7 +65,7 @@ export const save = () => {
 
 const leaseOf = (suffix: string) => read<[number, ...Batch[]]>(suffix) || [0];
 
-/** The batches that are still this page's: after the lease ran out (hidden tab, back from the cache) another may have adopted them. */
+/** The batches that are still this page's: after its lease ran out (hidden, cached) another may have adopted them. */
 export const claimed = () => {
   if (leaseEnd && Date.now() > leaseEnd && leaseOf(key)[0] !== leaseEnd) clear();
   return batches;

@@ -97,7 +97,8 @@ const post = async (batch: Batch, body: string, bytes: number) => {
     if (status === 200) status = 0;
   }
   bytesInFlight -= bytes;
-  flights.delete(flight) ? quietly(() => settle(batch, status, reply, retryAfter)) : setTimeout(afterAbort, AFTERMATH);
+  if (flights.delete(flight)) quietly(() => settle(batch, status, reply, retryAfter));
+  else setTimeout(afterAbort, AFTERMATH);
 };
 
 /** Whether the browser took the batch. */
@@ -141,7 +142,7 @@ export const resume = () => {
   takeOver();
 };
 
-/** Consent was withdrawn: nothing in flight counts any more. `then` is called again when the answers to what was in flight have come. */
+/** Consent was withdrawn: nothing in flight counts any more. `then` is called when the answers to it have come. */
 export const abort = (then: () => void) => {
   afterAbort = then;
   rest();
