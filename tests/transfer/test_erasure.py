@@ -9,7 +9,10 @@ from typing import Any
 
 import orjson
 import pytest
+from click.testing import CliRunner, Result
 from loadtests.collector_process import CollectorProcess
+
+from tropa_collector.cli import cli
 
 EMAIL, PHONE, USER, COOKIE = "canary.anna@example.com", "+79161112233", "canary-user-0001", "canary-cookie-0001"
 CANARIES = (
@@ -160,3 +163,39 @@ def test_the_person_is_gone_and_cannot_be_erased_twice(erased: Erased) -> None:
 def test_the_key_of_the_hashes_is_its_owners_alone(erased: Erased) -> None:
     process, _, _ = erased
     assert stat.S_IMODE((process.data / "erasure.key").stat().st_mode) == 0o600
+
+
+def test_the_public_reply_does_not_tell_that_somebody_was_erased(erased: Erased) -> None:
+    process, _, _ = erased
+    answers = []
+    for number, email in enumerate((EMAIL, "never.heard.of@example.com")):
+        event = identify({"email": email}, anonymousId="somebody-else", messageId=f"q{number}")
+        answers.append((process.post("/v1/batch", {"batch": [event]}), process.post("/v1/validate", {"batch": [event]})))
+    assert answers[0] == answers[1]
+    assert answers[0][0][1]["warnings"] == []
+    _, stats = admin(process, "GET", "stats")
+    assert stats["store"]["erased_refused"] >= 1
+    (event,) = process.events(message_id="q0")
+    assert event["traits"]["email"] == "[erased]"
+
+
+def test_the_commands_do_the_same_without_a_collector(tmp_path: Path) -> None:
+    with CollectorProcess(tmp_path / "data") as process:
+        fill(process)
+        refused = tropa("contacts", "erase", f"email:{EMAIL}", "--data", process.data, "--yes", "--admin", process.admin_url)
+        assert "Give its admin token" in refused.output
+    told = tropa("contacts", "export", f"email:{EMAIL}", "--data", process.data, "--out", tmp_path / "anna.json")
+    assert told.output.endswith("33 events, 4 identifiers\n")
+    assert stat.S_IMODE((tmp_path / "anna.json").stat().st_mode) == 0o600
+    assert orjson.loads((tmp_path / "anna.json").read_bytes())["contact"]["id"]
+    assert "exists" in tropa("contacts", "export", f"email:{EMAIL}", "--data", process.data, "--out", tmp_path / "anna.json").output
+    asked = tropa("contacts", "erase", f"email:{EMAIL}", "--data", process.data)
+    assert asked.exit_code == 1  # nobody said yes
+    done = tropa("contacts", "erase", f"email:{EMAIL}", "--data", process.data, "--yes")
+    assert (done.exit_code, "left over: 0" in done.output) == (0, True), done.output
+    assert [canary for canary in CANARIES if holding(process.data, canary)] == []
+    assert "Nobody has this email" in tropa("contacts", "export", f"email:{EMAIL}", "--data", process.data).output
+
+
+def tropa(*arguments: object) -> Result:
+    return CliRunner(env={"TROPA_ADMIN_TOKEN": None}).invoke(cli, [str(argument) for argument in arguments])

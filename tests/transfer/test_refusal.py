@@ -1,0 +1,195 @@
+"""What was erased stays refused: later events are stored without it, imports do not bring it back, the public reply is the same."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from tropa_collector.errors import Conflict
+from tropa_collector.identity.policy import SERVER, Policy
+from tropa_collector.identity.records import Ident
+from tropa_collector.store.protocol import Operation, Record, Submission
+from tropa_collector.store.sqlite.dossier import cuts, event_ids, events, find_contact, members, mentions_of
+from tropa_collector.store.sqlite.migrate import migrate
+from tropa_collector.store.sqlite.transaction import Transaction
+from tropa_collector.store.sqlite.writer import connect
+
+NOW = 1_795_000_000_000_000
+RANKS = {kind.name: kind.priority for kind in Policy().kinds.values()}
+ANNA, BORIS = "anna.canary@example.com", "boris@example.com"
+
+
+class Store:
+    """One store's writing side, without the process around it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.connection = connect(directory / "tropa.sqlite3", synchronous="FULL")
+        migrate(self.connection)
+        self.transaction = Transaction(self.connection)
+        self._number = 0
+
+    def say(
+        self, *keys: tuple[str, str], body: dict[str, Any] | None = None, traits: dict[str, Any] | None = None, at: int = 0
+    ) -> None:
+        self._number += 1
+        ranked = sorted(keys, key=lambda key: RANKS[key[0]])
+        idents = [tuple(Ident(key, SERVER, RANKS[key[0]], no_merge=False)) for key in ranked]
+        event = {"type": "identify", "messageId": f"m{self._number}", **(body or {}), "traits": traits or {}}
+        when = NOW + (at or self._number)
+        text = orjson.dumps(event).decode()
+        record = Record("shop", SERVER, "identify", "", f"m{self._number}", NOW + 1_000, when, when, text, (idents, traits, None))
+        assert list(self.transaction.commit([Submission([tuple(record)])])[0]) == [0]  # type: ignore[list-item]
+
+    def operate(self, name: str, **arguments: Any) -> Any:
+        outcome, result = self.transaction.operate(Operation(name, arguments))
+        if outcome == "refused":
+            raise Conflict(result)
+        return result
+
+    def erase(self, ref: str) -> Any:
+        contact = find_contact(self.connection, ref)
+        assert contact is not None
+        everything = members(self.connection, contact)
+        own = [row for row in everything if row.shared_from is None]
+        ids = {row.id for row in everything}
+        mentions = mentions_of(own, (orjson.loads(row[7]) for row in events(self.connection, event_ids(self.connection, ids))))
+        found = cuts(self.connection, mentions, ids)
+        return self.operate(
+            "erase", contact=contact, spellings=mentions.spellings, cut_events=found.events, cut_traits=found.traits,
+            quarantine=found.quarantine, through_event=found.through_event, through_quarantine=found.through_quarantine,
+            actor="test", reason="",
+        )  # fmt: skip
+
+    def last_body(self) -> Any:
+        return orjson.loads(self.connection.execute("SELECT body FROM events ORDER BY id DESC LIMIT 1").fetchone()[0])
+
+    def counter(self, name: str) -> int:
+        return int(self.connection.execute("SELECT value FROM counters WHERE name = ?", (name,)).fetchone()[0])
+
+    def values(self) -> set[tuple[str, str]]:
+        return set(self.connection.execute("SELECT kind, value FROM identifiers WHERE state != 3").fetchall())
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path)
+
+
+def test_a_later_event_with_an_erased_email_is_stored_without_it(store: Store) -> None:
+    store.say(("user_id", "u1"), ("email", ANNA), traits={"email": ANNA, "city": "Kazan"})
+    store.erase(f"email:{ANNA}")
+    store.say(("anonymous_id", "c9"), ("email", ANNA), traits={"email": "Anna.Canary@Example.com", "city": "Omsk"})
+    assert store.values() == {("anonymous_id", "c9")}
+    assert store.last_body()["traits"] == {"email": "[erased]", "city": "Omsk"}
+    assert store.connection.execute("SELECT key, value FROM traits").fetchall() == [("city", '"Omsk"')]
+    assert store.counter("erased_refused") == 1
+
+
+def test_an_event_of_nobody_else_stays_unattributed(store: Store) -> None:
+    store.say(("user_id", "u1"))
+    store.erase("user_id:u1")
+    store.say(("user_id", "u1"), body={"userId": "u1", "properties": {"u1": "u1", "n": 1}})
+    assert store.connection.execute("SELECT identifier FROM events ORDER BY id").fetchall() == [(None,), (None,)]
+    assert store.last_body()["userId"] == "[erased]"
+    assert store.last_body()["properties"] == {"u1": "u1", "n": 1}  # as short a text may mean anything there
+    assert store.values() == set()
+
+
+def test_erased_identifiers_are_refused_after_a_restart_too(store: Store, tmp_path: Path) -> None:
+    store.say(("user_id", "u1"), ("email", ANNA))
+    store.erase("user_id:u1")
+    store.transaction = Transaction(store.connection)
+    store.say(("email", ANNA))
+    assert store.values() == set()
+    (tmp_path / "erasure.key").unlink()
+    store.transaction = Transaction(store.connection)
+    store.say(("email", ANNA))
+    assert store.values() == {("email", ANNA)}  # the hashes say nothing without their key
+
+
+def test_a_list_imported_again_does_not_bring_the_person_back(store: Store) -> None:
+    store.say(("user_id", "u1"), ("email", ANNA))
+    store.erase("user_id:u1")
+    store.say(("email", ANNA), ("phone", "+79161234567"), ("import_row", "i:1"), body={"userId": "u1"}, traits={"name": "Anna"})
+    store.operate("hang_import_traits", rows=[("i:1", {"name": "Anna"}, NOW, "m2")])
+    assert store.values() == set()
+    assert store.last_body() == {"type": "identify", "messageId": "m2", "erased": True}
+    assert store.connection.execute("SELECT count(*) FROM traits").fetchone() == (0,)
+
+
+def test_nobody_can_name_an_erased_identifier_by_its_hash(store: Store) -> None:
+    store.say(("user_id", "u1"))
+    store.erase("user_id:u1")
+    ((value,),) = store.connection.execute("SELECT value FROM identifiers").fetchall()
+    assert value.startswith("\x1a")
+    assert len(value) == 33
+    assert "u1" not in value
+
+
+def test_a_device_that_another_person_uses_stays_with_them(store: Store) -> None:
+    store.say(("user_id", "u1"), ("email", ANNA), ("anonymous_id", "kitchen-tablet"), at=10)
+    store.say(("user_id", "u2"), ("email", BORIS), ("anonymous_id", "kitchen-tablet"), at=20)
+    store.say(("anonymous_id", "kitchen-tablet"), traits={"seen": "maybe hers"}, at=15)
+    store.say(("anonymous_id", "kitchen-tablet"), at=25)
+    done = store.erase("user_id:u1")
+    assert done["events"] == 3
+    assert store.values() == {("user_id", "u2"), ("email", BORIS), ("anonymous_id", "kitchen-tablet")}
+    store.say(("anonymous_id", "kitchen-tablet"), ("user_id", "u2"), at=30)
+    store.say(("anonymous_id", "kitchen-tablet"), at=31)
+    contacts = store.connection.execute(
+        "SELECT DISTINCT CASE WHEN shared_from <= ? THEN shared_contact ELSE contact END FROM identifiers WHERE state != 3",
+        (NOW + 31,),
+    ).fetchall()
+    assert len(contacts) == 1  # what happens on it from now on is the other person's
+    assert store.connection.execute("SELECT count(*) FROM traits").fetchone() == (0,)
+
+
+def test_what_came_in_while_the_store_was_read_is_cut_too(store: Store) -> None:
+    store.say(("user_id", "u1"), ("email", ANNA))
+    store.say(("user_id", "u2"), body={"properties": {"gift_to": ANNA}})
+    done = store.operate(
+        "erase", contact=1, spellings=[], cut_events=[], cut_traits=[], quarantine=[], through_event=0, through_quarantine=0,
+        actor="test", reason="",
+    )  # fmt: skip
+    assert done["cut_events"] == 1
+    assert store.last_body()["properties"] == {"gift_to": "[erased]"}
+
+
+def test_an_erasure_that_fails_changes_nothing(store: Store) -> None:
+    store.say(("user_id", "u1"), ("email", ANNA), traits={"city": "Kazan"})
+    before = "\n".join(store.connection.iterdump())
+    with pytest.raises(sqlite3.Error):
+        store.operate(
+            "erase", contact=1, spellings=[], cut_events=[(1, object())], cut_traits=[], quarantine=[], through_event=0,
+            through_quarantine=0, actor="test", reason="",
+        )  # fmt: skip
+    assert "\n".join(store.connection.iterdump()) == before
+
+
+def test_the_merged_and_the_anonymous_can_be_erased(store: Store) -> None:
+    store.say(("anonymous_id", "visitor-000001"), at=1)
+    store.say(("user_id", "u1"), ("anonymous_id", "visitor-000001"), at=2)
+    store.say(("anonymous_id", "visitor-000002"), at=3)
+    assert store.erase("id:c1")["events"] == 2
+    assert store.erase("anonymous_id:visitor-000002")["events"] == 1
+    with pytest.raises(Conflict, match="before"):
+        store.erase("id:c1")
+    assert store.values() == set()
+
+
+def test_the_indexes_forget_erased_events(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tropa_collector.store.sqlite import trailing
+
+    monkeypatch.setattr(trailing, "RUN_EVENTS", 20)
+    monkeypatch.setattr(trailing, "SLICE_EVENTS", 50)
+    for number in range(60):
+        store.say(("user_id", f"u{number % 3}"))
+    assert store.connection.execute("SELECT count(*) FROM timeline").fetchone()[0] >= 40
+    store.erase("user_id:u1")
+    assert store.connection.execute("SELECT count(*) FROM timeline WHERE identifier = 2").fetchone() == (0,)
+    assert store.connection.execute("SELECT count(*) FROM events WHERE identifier IS NULL").fetchone() == (20,)
+    assert store.connection.execute("SELECT count(*) FROM events WHERE identifier IS NOT NULL").fetchone() == (40,)
