@@ -57,23 +57,30 @@ def _touch(row: tuple[int, int, str] | None) -> dict[str, Any] | None:
 def gather_doers(connection: sqlite3.Connection, table: str, name: str, since: int | None) -> None:
     """Make a temporary table of the contacts that did ``name`` since a time, by the event's own, corrected clock.
 
-    Like all that a snapshot makes, it goes with the snapshot.
+    Like all that a snapshot makes, it goes with the snapshot. What was done on a device since it is shared is nobody's:
+    whether the earliest deed lies before that is all there is to know.
     """
-    deed = deed_of(name)
     start = LOWEST if since is None else since
-    values = {"deed": deed, "name": name, "since": start, "run": _first_run(connection, since)}
+    values = {"deed": deed_of(name), "name": name, "since": start, "run": _first_run(connection, since)}
+    connection.execute(f"CREATE TEMP TABLE {table}_by (identifier INTEGER PRIMARY KEY, first INTEGER)")
+    for deeds in (_DEEDS_IN_RUNS, _DEEDS_IN_TAIL):
+        connection.execute(f"INSERT INTO temp.{table}_by {deeds} {_EARLIEST}", values)
     connection.execute(f"CREATE TEMP TABLE {table} (contact INTEGER PRIMARY KEY)")
     connection.execute(
-        f"INSERT OR IGNORE INTO temp.{table} SELECT CASE WHEN i.shared_from IS NOT NULL AND did.timestamp >= i.shared_from"
-        " THEN i.shared_contact ELSE i.contact END FROM ("
-        "SELECT DISTINCT d.identifier, d.timestamp FROM timeline_runs AS r"
-        " CROSS JOIN deeds AS d ON d.run = r.run AND d.deed = :deed"
-        f" WHERE r.run >= :run AND d.timestamp >= :since AND d.event_id >= {OLDEST}"
-        " UNION ALL SELECT identifier, timestamp FROM events"
-        f" WHERE id > {THROUGH} AND type = 'track' AND name = :name AND identifier IS NOT NULL AND timestamp >= :since"
-        ") AS did CROSS JOIN identifiers AS i ON i.id = did.identifier",
-        values,
+        f"INSERT OR IGNORE INTO temp.{table} SELECT i.contact FROM temp.{table}_by AS by CROSS JOIN identifiers AS i"
+        " ON i.id = by.identifier WHERE i.shared_from IS NULL OR by.first < i.shared_from"
     )
+
+
+_DEEDS_IN_RUNS = (
+    "SELECT d.identifier, min(d.timestamp) FROM timeline_runs AS r CROSS JOIN deeds AS d ON d.run = r.run AND d.deed = :deed"
+    f" WHERE r.run >= :run AND d.timestamp >= :since AND d.event_id >= {OLDEST} GROUP BY r.run, d.identifier"
+)
+_DEEDS_IN_TAIL = (
+    "SELECT identifier, timestamp FROM events"
+    f" WHERE id > {THROUGH} AND type = 'track' AND name = :name AND identifier IS NOT NULL AND timestamp >= :since"
+)
+_EARLIEST = "ON CONFLICT (identifier) DO UPDATE SET first = excluded.first WHERE excluded.first < first"
 
 
 def _first_run(connection: sqlite3.Connection, since: int | None) -> int:
