@@ -13,10 +13,12 @@ from tropa_collector.errors import Conflict
 from tropa_collector.identity.policy import SERVER, Policy
 from tropa_collector.identity.records import Ident
 from tropa_collector.store.protocol import Operation, Record, Submission
+from tropa_collector.store.sqlite import operations
 from tropa_collector.store.sqlite.dossier import cuts, event_ids, events, find_contact, members, mentions_of
 from tropa_collector.store.sqlite.migrate import migrate
 from tropa_collector.store.sqlite.transaction import Transaction
 from tropa_collector.store.sqlite.writer import connect
+from tropa_collector.transfer.rights import left_over
 
 NOW = 1_795_000_000_000_000
 RANKS = {kind.name: kind.priority for kind in Policy().kinds.values()}
@@ -193,3 +195,26 @@ def test_the_indexes_forget_erased_events(store: Store, monkeypatch: pytest.Monk
     assert store.connection.execute("SELECT count(*) FROM timeline WHERE identifier = 2").fetchone() == (0,)
     assert store.connection.execute("SELECT count(*) FROM events WHERE identifier IS NULL").fetchone() == (20,)
     assert store.connection.execute("SELECT count(*) FROM events WHERE identifier IS NOT NULL").fetchone() == (40,)
+
+
+def test_without_an_empty_log_the_bytes_are_still_there(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.say(("user_id", "u1"), ("email", ANNA))
+    monkeypatch.delitem(operations.AFTER_COMMIT, "erase")
+    store.erase("user_id:u1")
+    assert left_over(tmp_path, [ANNA]) == 1
+    store.operate("compact")
+    assert left_over(tmp_path, [ANNA]) == 0
+
+
+def test_a_large_store_is_not_written_anew_when_nothing_is_left(store: Store, tmp_path: Path) -> None:
+    """Deleted rows are overwritten in their pages: with many people around, and updates before."""
+    for number in range(400):
+        store.say(
+            ("user_id", f"user-{number}"), ("email", f"{number}.{'x' * (number % 50)}@example.com"), traits={"n": "y" * number}
+        )
+    store.say(("user_id", "u1"), ("email", ANNA), traits={"city": "canary-city-1"})
+    store.say(("user_id", "u1"), traits={"city": "canary-city-2"})
+    for number in range(400):
+        store.say(("user_id", f"user-{number}"), traits={"n": "z" * (400 - number)})
+    assert store.erase("user_id:u1")["log_truncated"]
+    assert left_over(tmp_path, [ANNA, "canary-city-1", "canary-city-2"]) == 0

@@ -200,7 +200,7 @@ def event_cuts(
     connection: sqlite3.Connection, mentions: Mentions, own: Collection[int], after: int, through: int
 ) -> Iterator[tuple[int, str]]:
     """Events of others, by id, that name the person."""
-    texts = [text.lower() for text in sorted(mentions.long_texts())]
+    texts = _lowered(mentions)
     if not texts:
         return
     tests = " OR ".join(["instr(low, ?)"] * len(texts))
@@ -213,10 +213,17 @@ def event_cuts(
             yield number, orjson.dumps(mentions.cut(orjson.loads(body))).decode()
 
 
+def _lowered(mentions: Mentions) -> list[str]:
+    """As SQLite's lower() does it: of ASCII alone."""
+    return sorted(
+        {text.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass") for text in mentions.long_texts()}
+    )
+
+
 def _trait_cuts(
     connection: sqlite3.Connection, mentions: Mentions, own: Collection[int]
 ) -> Iterator[tuple[int, str, str | None, str | None]]:
-    texts = [text.lower() for text in sorted(mentions.long_texts())]
+    texts = _lowered(mentions)
     if not texts:
         return
     tests = " OR ".join(["instr(low, ?)"] * len(texts))

@@ -98,12 +98,12 @@ class Erased:
         """Take erased identifiers out of a batch, in place, and say of how many events."""
         if not self._hashes:
             return 0
-        changed = 0
+        changed, unknown = 0, self._known.get
         for place, record in enumerate(records):
-            if record[9] is None:
-                continue
-            idents, _, previous = record[9]
-            gone = [key for key in (*(ident[0] for ident in idents), *(previous or ())) if self.is_erased(tuple(key))]
+            identity = record[9]
+            if identity is None or (identity[2] is None and not any([unknown(ident[0], True) for ident in identity[0]])):  # noqa: C419 - a generator costs twice as much
+                continue  # nobody, or identifiers that were all seen lately and are none of the erased
+            gone = [key for key in (*(ident[0] for ident in identity[0]), *(identity[2] or ())) if self.is_erased(key)]
             if gone:
                 records[place] = _without(record, gone)
                 changed += 1
