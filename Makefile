@@ -2,8 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# The browser SDK's tests need Node.js and Chromium; without them they are skipped and say so.
+NODE := $(if $(shell command -v npm),sdk_js/node_modules/.package-lock.json)
 
-.PHONY: setup run test check bench schemas clean
+.PHONY: setup run test check coverage bench prove schemas clean
 
 setup: $(VENV)/.installed
 
@@ -12,20 +14,33 @@ $(VENV)/.installed: pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
+sdk_js/node_modules/.package-lock.json: sdk_js/package-lock.json
+	npm --prefix sdk_js ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
 run: setup
 	$(BIN)/tropa serve --host 127.0.0.1
 
-test: setup
-	$(BIN)/coverage erase
-	$(BIN)/python -m pytest --cov --cov-report=
+test: setup $(NODE)
+	$(BIN)/python -m pytest
+
+# Timings are not asserted under a tracer, so this is a run of its own, over what runs in one process.
+coverage: setup
+	$(BIN)/python -m pytest --quiet --cov --cov-report=term tests/events tests/enrich tests/receive tests/identity tests/store tests/contacts
 
 check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/tropa schemas --check
 
 bench: setup
 	$(BIN)/python -m loadtests.bench
+	$(BIN)/python -m loadtests.stages
+	$(BIN)/python -m loadtests.growth
+
+prove: setup
+	$(BIN)/python -m loadtests.oracle all
 
 schemas: setup
 	$(BIN)/tropa schemas --out schemas
