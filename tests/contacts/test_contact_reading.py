@@ -19,6 +19,7 @@ from tropa_collector.store.protocol import ContactQuery, Page, Ref, Submission, 
 from tropa_collector.store.sqlite import search, trailing
 from tropa_collector.store.sqlite.contacts import SqliteContacts
 from tropa_collector.store.sqlite.deeds import is_touch
+from tropa_collector.store.sqlite.timeline import purge_runs
 
 NAMES = ("Product Added", "Order Completed", "Product Viewed")
 
@@ -227,6 +228,20 @@ def test_purged_events_are_neither_counted_nor_listed(opened: Opened) -> None:
     shown = opened.read(opened.reader.contact, Ref("user_id", "u1"))
     assert shown["events_count"] == 61
     assert len(opened.read(opened.reader.timeline, Ref("user_id", "u1"), limit=1_000).rows) == 61
+
+
+def test_rows_of_purged_events_go_in_steps_and_their_runs_after_them(opened: Opened) -> None:
+    opened.file.deliver([call(f"m{n}", n, "u1") for n in range(100)])
+    for n in range(100, 160):
+        opened.file.deliver([call(f"m{n}", n, "u1")])
+    opened.file.connection.execute("DELETE FROM events WHERE id <= 70")
+    runs = len(opened.file.rows("SELECT * FROM timeline_runs"))
+    for _ in range(20):
+        purge_runs(opened.file.connection, 71, 10)
+    for table in ("timeline", "deeds"):
+        assert opened.file.rows(f"SELECT min(event_id) FROM {table}") == [(71,)]
+    assert len(opened.file.rows("SELECT * FROM timeline_runs")) == runs - 2
+    assert len(opened.read(opened.reader.timeline, Ref(id=1), limit=1_000).rows) == 90
 
 
 def test_a_cursor_of_something_else_is_refused(opened: Opened) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -29,8 +29,8 @@ def document(connection: sqlite3.Connection, contact: int) -> dict[str, Any]:
     members = members_of(connection, contact)
     shares = shares_of(connection, contact)
     counted = figures(connection, shares)
-    edges = edges_of(connection, [row.id for row in members])
-    seen = {row.id: _last_seen(row, edges, counted) for row in members}
+    beside = _beside(edges_of(connection, [row.id for row in members]))
+    seen = {row.id: _last_seen(row, beside.get(row.id, ()), counted.get(row.id)) for row in members}
     traits = traits_of(connection, contact, members or devices_shared_by(connection, contact))
     first, last = touches(connection, shares)
     return {
@@ -39,7 +39,10 @@ def document(connection: sqlite3.Connection, contact: int) -> dict[str, Any]:
         "created_at": to_iso(first_seen),
         "first_seen_at": to_iso(min([first_seen, *(one.first for one in counted.values())])),
         "last_seen_at": to_iso(max([first_seen, *seen.values(), *(one.last for one in counted.values())])),
-        "identifiers": [_identifier(connection, row, edges, seen[row.id]) for row in sorted(members, key=_strength)],
+        "identifiers": [
+            _identifier(row, _source(connection, row, beside.get(row.id, ())), seen[row.id])
+            for row in sorted(members, key=_strength)
+        ],
         "traits": {name: trait.value for name, trait in traits.items()},
         "trait_details": {name: _origin(trait) for name, trait in traits.items()},
         "merged_ids": public_ids(merged_ids(connection, contact)),
@@ -54,20 +57,26 @@ def _strength(row: Identifier) -> tuple[int, int, str, str]:
     return kind.strength, kind.priority, row.kind, row.value
 
 
-def _last_seen(row: Identifier, edges: Sequence[Edge], counted: Mapping[int, Figures]) -> int:
+def _beside(edges: Iterable[Edge]) -> dict[int, list[Edge]]:
+    found: dict[int, list[Edge]] = {}
+    for edge in edges:
+        found.setdefault(edge.a, []).append(edge)
+        found.setdefault(edge.b, []).append(edge)
+    return found
+
+
+def _last_seen(row: Identifier, edges: Sequence[Edge], own: Figures | None) -> int:
     """To the microsecond for one that anchors events; of one that only came beside a stronger one, to within a day."""
-    beside = [edge.last_ts for edge in edges if row.id in (edge.a, edge.b)]
-    own = counted.get(row.id)
-    return max([row.first_seen, *beside] if own is None else [own.last, row.first_seen, *beside])
+    return max([row.first_seen, *(edge.last_ts for edge in edges), *([] if own is None else [own.last])])
 
 
-def _identifier(connection: sqlite3.Connection, row: Identifier, edges: Sequence[Edge], last_seen: int) -> dict[str, Any]:
+def _identifier(row: Identifier, source: str | None, last_seen: int) -> dict[str, Any]:
     found = {
         "kind": row.kind,
         "value": row.value,
         "first_seen_at": to_iso(row.first_seen),
         "last_seen_at": to_iso(last_seen),
-        "source": _source(connection, row, edges),
+        "source": source,
         "trust": TRUST_NAMES[row.trust],
     }
     if row.state:
@@ -79,9 +88,8 @@ def _identifier(connection: sqlite3.Connection, row: Identifier, edges: Sequence
 
 def _source(connection: sqlite3.Connection, row: Identifier, edges: Sequence[Edge]) -> str | None:
     """Of the strongest, earliest evidence; of an identifier that was only ever alone, of its last event."""
-    beside = min((edge for edge in edges if row.id in (edge.a, edge.b)), key=lambda e: (-e.trust, e.first_ts), default=None)
-    if beside is not None:
-        return beside.source
+    if edges:
+        return min(edges, key=lambda edge: (-edge.trust, edge.first_ts)).source
     rows, _ = page(connection, [Share(row.id)], None, 1)
     return str(rows[0][4]) if rows else None
 

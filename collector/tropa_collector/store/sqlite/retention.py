@@ -6,6 +6,8 @@ import sqlite3
 import time
 from typing import Protocol
 
+from tropa_collector.store.sqlite.timeline import purge_runs
+
 STEP_ROWS = 500
 _DAY = 86_400_000_000
 
@@ -61,6 +63,7 @@ class Retention:
     def _indexes(self, now: int) -> None:
         """Dedupe keys live as long as their event and never less than ``dedupe_days``."""
         (oldest,) = self._connection.execute("SELECT coalesce(min(id), 0) FROM events").fetchone()
+        purge_runs(self._connection, oldest, STEP_ROWS)
         before = now - max(self._options.retention_days, self._options.dedupe_days) * _DAY
         self._connection.execute(
             "DELETE FROM dedupe WHERE (original_at, key) IN"

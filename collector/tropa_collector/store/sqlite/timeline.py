@@ -113,6 +113,28 @@ def _blocks(connection: sqlite3.Connection) -> Iterator[tuple[int, int]]:
         size, last = size * 4, runs[-1][0]
 
 
+def purge_runs(connection: sqlite3.Connection, oldest: int, rows: int) -> None:
+    """Delete some rows, of timeline and deeds, of events that are no more; ``oldest`` is the id of the first that is.
+
+    A run that ends before it is forgotten once it is empty.
+    """
+    first = connection.execute("SELECT run FROM timeline_runs WHERE run <= ? ORDER BY run LIMIT 1", (oldest,)).fetchone()
+    if first is None:
+        return
+    deleted = 0
+    for table, key in (
+        ("timeline", "run, identifier, timestamp, event_id"),
+        ("deeds", "run, deed, identifier, timestamp, event_id"),
+    ):
+        deleted += connection.execute(
+            f"DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE run = ? AND event_id < ? LIMIT ?)",
+            (*first, oldest, rows),
+        ).rowcount
+    following = connection.execute("SELECT run FROM timeline_runs WHERE run > ? ORDER BY run LIMIT 1", first).fetchone()
+    if not deleted and following is not None and following[0] <= oldest:
+        connection.execute("DELETE FROM timeline_runs WHERE run = ?", first)
+
+
 def figures(connection: sqlite3.Connection, shares: Sequence[Share]) -> dict[int, Figures]:
     """Exact figures of every identifier that anchors an event."""
     if not shares:
