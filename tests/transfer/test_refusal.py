@@ -218,3 +218,11 @@ def test_a_large_store_is_not_written_anew_when_nothing_is_left(store: Store, tm
         store.say(("user_id", f"user-{number}"), traits={"n": "z" * (400 - number)})
     assert store.erase("user_id:u1")["log_truncated"]
     assert left_over(tmp_path, [ANNA, "canary-city-1", "canary-city-2"]) == 0
+
+
+def test_what_others_said_beside_the_person_is_cut_however_it_is_spelt(store: Store) -> None:
+    store.say(("user_id", "u1"), ("phone", "+79161234567"))
+    store.say(("user_id", "u2"), ("phone", "+79161234567"), traits={"phone": "8-916-123 45 67", "city": "Omsk"})
+    assert store.erase("user_id:u1")["cut_events"] == 1
+    assert store.last_body()["traits"] == {"phone": "[erased]", "city": "Omsk"}
+    assert store.connection.execute("SELECT key, value FROM traits").fetchall() == [("city", '"Omsk"')]

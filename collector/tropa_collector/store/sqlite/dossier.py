@@ -174,11 +174,15 @@ def _names(mentions: Mentions, text: str | bytes) -> bool:
         return mentions.in_text(text if isinstance(text, str) else text.decode("utf-8", "replace"))
 
 
+#: identifier, key, value, first value; None: nothing is left.
+TraitCut = tuple[int, str, str | None, str | None]
+
+
 class Cuts(NamedTuple):
     """What of other people's data names the person, and what that is without it; how far was read."""
 
     events: list[tuple[int, str]]  # event id, body
-    traits: list[tuple[int, str, str | None, str | None]]  # identifier, key, value, first value; None: nothing is left
+    traits: list[TraitCut]
     quarantine: list[int]
     through_event: int
     through_quarantine: int
@@ -188,8 +192,32 @@ def cuts(connection: sqlite3.Connection, mentions: Mentions, own: Collection[int
     """Read the whole store for the person's email, phone and other long identifiers. Seconds a gigabyte."""
     through = newest_event(connection)
     last = connection.execute("SELECT coalesce(max(id), 0) FROM quarantine").fetchone()[0]
-    found = list(event_cuts(connection, mentions, own, 0, through))
-    return Cuts(found, list(_trait_cuts(connection, mentions, own)), quarantined(connection, mentions), through, last)
+    beside = neighbours(connection, own)
+    found = dict(event_cuts(connection, mentions, own, 0, through)) | dict(_events_beside(connection, mentions, beside))
+    traits = {cut[:2]: cut for cut in (*_trait_cuts(connection, mentions, own), *_traits_beside(connection, mentions, beside))}
+    return Cuts(list(found.items()), list(traits.values()), quarantined(connection, mentions), through, last)
+
+
+def neighbours(connection: sqlite3.Connection, own: Collection[int]) -> set[int]:
+    """Other people's identifiers that once came together with one of these: what they said may spell it in any way."""
+    edges = connection.execute(_EDGES.format(ids=inside(own)))
+    return {end for row in edges for end in row[:2]} - set(own)
+
+
+def _events_beside(connection: sqlite3.Connection, mentions: Mentions, beside: Collection[int]) -> Iterator[tuple[int, str]]:
+    for row in events(connection, event_ids(connection, beside) if beside else ()):
+        event = orjson.loads(row[7])
+        left = mentions.cut(event)
+        if left != event:
+            yield row[0], orjson.dumps(left).decode()
+
+
+def _traits_beside(connection: sqlite3.Connection, mentions: Mentions, beside: Collection[int]) -> Iterator[TraitCut]:
+    sql = f"SELECT identifier, key, value, first_value FROM traits WHERE identifier IN ({inside(beside)})"
+    for identifier, key, *values in connection.execute(sql):
+        value, first_value = (_cut_json(mentions, text) for text in values)
+        if (value, first_value) != tuple(values):
+            yield identifier, key, value, first_value
 
 
 def newest_event(connection: sqlite3.Connection) -> int:
@@ -220,9 +248,7 @@ def _lowered(mentions: Mentions) -> list[str]:
     )
 
 
-def _trait_cuts(
-    connection: sqlite3.Connection, mentions: Mentions, own: Collection[int]
-) -> Iterator[tuple[int, str, str | None, str | None]]:
+def _trait_cuts(connection: sqlite3.Connection, mentions: Mentions, own: Collection[int]) -> Iterator[TraitCut]:
     texts = _lowered(mentions)
     if not texts:
         return
@@ -238,5 +264,8 @@ def _trait_cuts(
 def _cut_json(mentions: Mentions, text: str | None) -> str | None:
     if text is None:
         return None
-    left = mentions.cut(orjson.loads(text))
+    value = orjson.loads(text)
+    left = mentions.cut(value)
+    if left == value:
+        return text
     return None if left == CUT else orjson.dumps(left).decode()
