@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
@@ -10,8 +9,8 @@ from typing import Final
 TOUCH: Final = 0
 #: deed, identifier, timestamp, event id.
 Deed = tuple[int, int, int, int]
-_BARE: Final = '"campaign":null,"page":null'
-_REFERRER: Final = re.compile(r'"page":\{(?:"host":"([^"]*)")?.*"referrer_host":"([^"]*)"')
+_CAMPAIGN, _NO_CAMPAIGN = '"campaign":', '"campaign":null'
+_HOST, _REFERRER = '"host":"', '"referrer_host":"'
 
 
 @lru_cache(maxsize=10_000)
@@ -22,17 +21,23 @@ def deed_of(name: str) -> int:
 
 def is_touch(body: str) -> bool:
     """Did a campaign, an ad's click or another site's link bring this event? Read off the text: no event is parsed for it."""
-    start = body.rfind('"enriched":{')
-    if start < 0 or body.find(_BARE, start) >= 0:
+    start = body.rfind(_CAMPAIGN)  # near the end: campaign, page and address are the last of what the collector adds
+    if start < 0:
         return False
-    if body.find('"campaign":{', start) >= 0:
-        return True
-    found = _REFERRER.search(body, start)
-    return found is not None and _site(found[1]) != _site(found[2])
+    if body.startswith(_NO_CAMPAIGN, start):
+        said = body[start:]
+        referrer = _text_behind(said, _REFERRER)
+        if not referrer or _site(referrer) == _site(_text_behind(said, _HOST)):
+            return False
+    return '"enriched":{' in body  # else it is the sender's own campaign
 
 
-def _site(host: str | None) -> str:
-    return (host or "").removeprefix("www.")
+def _text_behind(text: str, name: str) -> str:
+    return text.partition(name)[2].partition('"')[0]
+
+
+def _site(host: str) -> str:
+    return host.removeprefix("www.")
 
 
 def deeds_of(type_: str, name: str, body: str, place: tuple[int, int, int]) -> list[Deed]:
