@@ -55,12 +55,13 @@ def import_(file: Path, data: Path | None, admin_url: str, token: str | None, *,
 
     Run it with --dry-run first. An import that was stopped goes on where it stopped; one that is repeated changes nothing.
     """
+    from tropa_collector.store.sqlite.listing import key_counter  # noqa: PLC0415
     from tropa_collector.store.sqlite.writer import FILE_NAME  # noqa: PLC0415
-    from tropa_collector.transfer.report import Report, stored_counter  # noqa: PLC0415
+    from tropa_collector.transfer.report import Report  # noqa: PLC0415
 
     settings = load({"data": data})
     job = _job(file, settings, **how)
-    stored = stored_counter(settings.data / FILE_NAME)
+    stored = key_counter(settings.data / FILE_NAME)
     report = Report(stored[0] if stored else None) if dry_run else Report()
     try:
         if dry_run:

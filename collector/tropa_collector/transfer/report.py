@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from pathlib import Path
 from typing import Final
 
 from tropa_collector.identity.records import Key
@@ -155,17 +153,3 @@ def _raw_values(customer: Customer) -> dict[str, str]:
     call = customer.call
     raw = {"user_id": call.get("userId"), "anonymous_id": call.get("anonymousId"), **(call.get("traits") or {})}
     return {kind: str(raw[kind]) for kind in ("user_id", "anonymous_id", "email", "phone") if raw.get(kind) is not None}
-
-
-def stored_counter(file: Path) -> tuple[Stored, Callable[[], None]] | None:
-    """How many of some keys the store holds already, and how to end asking; None when there is no store yet."""
-    if not file.is_file():
-        return None
-    connection = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
-
-    def count(keys: Sequence[Key]) -> int:
-        marks = ",".join(["(?,?)"] * len(keys))
-        sql = f"WITH w(k, v) AS (VALUES {marks}) SELECT count(*) FROM w JOIN identifiers ON value = v AND kind = k"
-        return int(connection.execute(sql, [part for key in keys for part in key]).fetchone()[0])
-
-    return count, connection.close
