@@ -28,12 +28,12 @@ _CURSOR = re.compile(r"(-?[0-9]{1,9})\.([0-9]{1,18})")
 _NEWEST = "SELECT id FROM identifiers WHERE contact = w.contact ORDER BY last_day DESC, id DESC LIMIT 1"
 _LOOK_UP = (
     f"SELECT i.last_day, i.id, i.contact FROM (SELECT ({_NEWEST}) AS newest FROM temp.wanted AS w)"
-    " CROSS JOIN identifiers AS i ON i.id = newest WHERE (i.last_day, i.id) < (:day, :id) {unless}"
+    " CROSS JOIN identifiers AS i ON i.id = newest WHERE (i.last_day, i.id) < (:day, :id) AND i.state != 3 {unless}"
     " ORDER BY i.last_day DESC, i.id DESC LIMIT :limit"
 )
 _WALK = (
     "SELECT i.last_day, i.id, i.contact FROM identifiers AS i INDEXED BY identifiers_last_day"
-    " WHERE i.last_day <= :day AND (i.last_day, i.id) < (:day, :id) {only} {unless}"
+    " WHERE i.last_day <= :day AND (i.last_day, i.id) < (:day, :id) AND i.state != 3 {only} {unless}"
     " AND NOT EXISTS (SELECT 1 FROM identifiers AS j WHERE j.contact = i.contact AND (j.last_day, j.id) > (i.last_day, i.id))"
     " ORDER BY i.last_day DESC, i.id DESC LIMIT :limit"
 )
@@ -50,7 +50,7 @@ def search(connection: sqlite3.Connection, query: ContactQuery, searchable: Iter
     wanted = _gather(connection, query, searchable)
     if query.not_did:
         gather_doers(connection, "unwanted", query.not_did, query.since)
-    few = wanted is not None and wanted <= FEW
+    few = wanted <= FEW if wanted is not None else bool(query.not_did) and _gather_rest(connection) <= FEW
     sql = (_LOOK_UP if few else _WALK).format(only="" if wanted is None else _ONLY, unless=_UNLESS if query.not_did else "")
     rows = connection.execute(sql, {"day": day, "id": identifier, "limit": query.limit + 1}).fetchall()
     shown = [_summary(connection, contact, last_day) for last_day, _, contact in rows[: query.limit]]
@@ -79,6 +79,13 @@ def _gather(connection: sqlite3.Connection, query: ContactQuery, searchable: Ite
         connection.execute("DELETE FROM temp.wanted WHERE contact NOT IN temp.named")
     (count,) = connection.execute("SELECT count(*) FROM temp.wanted").fetchone()
     return int(count)
+
+
+def _gather_rest(connection: sqlite3.Connection) -> int:
+    """Those who did not do it, in case that they are few: to meet them on a walk past all who did would take long."""
+    connection.execute("CREATE TEMP TABLE wanted (contact INTEGER PRIMARY KEY)")
+    rest = "SELECT id FROM contacts WHERE status = 0 AND id NOT IN temp.unwanted LIMIT ?"
+    return connection.execute(f"INSERT INTO temp.wanted {rest}", (FEW + 1,)).rowcount
 
 
 def _gather_named(connection: sqlite3.Connection, table: str, q: str, searchable: list[str]) -> None:
