@@ -13,6 +13,7 @@ import uvloop
 
 from tropa_collector.listeners import server_config
 from tropa_collector.receive.endpoint import Receive, Scope, Send
+from tropa_collector.receive.guard import guarded_protocol
 from tropa_collector.settings import Settings
 
 START = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain"), (b"content-length", b"2")]}
@@ -25,6 +26,6 @@ async def handler(_: Scope, __: Receive, send: Send) -> None:
 
 
 if __name__ == "__main__":
-    config = server_config(handler, Settings(), http="httptools")
+    config = server_config(handler, Settings(), http=guarded_protocol(Settings()))
     config.host, config.port = "127.0.0.1", int(sys.argv[1])
     uvloop.run(asyncio.wait_for(uvicorn.Server(config).serve(), 3_600))

@@ -20,7 +20,7 @@ import orjson
 from loadtests.bodies import Visitor
 
 BATCH_EVENTS = 100
-CONNECTIONS = {"single": 64, "batch": 16}
+CONNECTIONS = {"single": 128, "batch": 16}
 BODIES = {"single": 8_000, "batch": 160}
 PATHS = {"single": "/v1/track", "batch": "/v1/batch"}
 _NOW = datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC)  # what the clock tokens replace

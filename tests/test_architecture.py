@@ -41,7 +41,10 @@ def outside(found: set[str], *allowed: str) -> set[str]:
 
 
 RULES = {
-    "the web framework": (("starlette", "uvicorn", "uvloop", "httptools"), ("receive/", "admin/", "demo/", "app.py", "cli.py")),
+    "the web framework": (
+        ("starlette", "uvicorn", "uvloop", "httptools"),
+        ("receive/", "admin/", "demo/", "app.py", "listeners.py", "cli.py"),
+    ),
     "SQL": (("sqlite3", "aiosqlite"), ("store/", "transfer/", "doctor.py")),
     "prometheus": (("prometheus_client",), ("metrics.py",)),
     "the command line": (("click",), ("cli.py", "cli_")),

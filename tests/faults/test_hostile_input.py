@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-import pytest
 from loadtests.oracle.hostile import corpus
 from loadtests.oracle.proofs import bombs, malformed, stalled, strangers
 from loadtests.oracle.table import broken
@@ -31,6 +30,5 @@ def test_stalled_connections_are_closed_while_honest_requests_pass(tmp_path: Pat
     assert broken(asyncio.run(stalled.prove(tmp_path, connections=1_000, deadline_seconds=3))) == []
 
 
-@pytest.mark.xfail(strict=True, reason="what is remembered of 20 000 devices and 4 096 pages takes some 130 MiB")
 def test_a_crowd_of_strangers_fits_into_bounded_memory(tmp_path: Path) -> None:
     assert broken(asyncio.run(strangers.prove(tmp_path, count=12_000))) == []

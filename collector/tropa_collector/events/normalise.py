@@ -23,7 +23,8 @@ REPLACEMENT = "\ufffd"
 
 _DIGITS = bytes(48 if 48 <= byte <= 57 else 32 for byte in range(256))
 _LONG_RUN = b"0" * 19  # no integer with fewer digits leaves int64
-_BEFORE_NUMBER = frozenset(b":,[- \t\r\n")
+_BEFORE_NUMBER = frozenset(b":,[ \t\r\n")
+_MINUS = ord("-")
 # Brackets that change the level, each run as one token, and in one stride what does not: strings and empty containers.
 # Possessive throughout, and a string may end with the text: hostile input cannot make it go back.
 _TOKEN = re.compile(
@@ -172,7 +173,8 @@ def _may_hold_huge_integer(body: bytes) -> bool:
     runs = body.translate(_DIGITS)
     start = runs.find(_LONG_RUN)
     while start >= 0:
-        if start == 0 or body[start - 1] in _BEFORE_NUMBER:
+        first = start - 1 if start and body[start - 1] == _MINUS else start
+        if first == 0 or body[first - 1] in _BEFORE_NUMBER:
             return True
         end = runs.find(b" ", start)
         start = runs.find(_LONG_RUN, end) if end >= 0 else -1

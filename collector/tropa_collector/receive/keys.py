@@ -115,7 +115,7 @@ def read_sources(entries: Iterable[str], options: Mapping[str, SourceOptions]) -
         if not _NAME.fullmatch(name) or kind not in {"browser", "server"} or not _KEY.fullmatch(key) or any(rest):
             # What stands there is not shown: in an entry of another shape any part may be the key.
             raise SettingsError(f"write_keys: entry {number} is not name:browser|server:key or name:browser:key:secret.")
-        if name == "replay" or any(name == known.name or key == known.write_key for known in sources):
+        if name in {"import", "replay"} or any(name == known.name or key == known.write_key for known in sources):
             raise SettingsError(f"write_keys: {name!r} is reserved, or its name or key is used twice.")
         sources.append(
             Source(
