@@ -131,7 +131,8 @@ def test_who_did_one_thing_and_not_another(mixed: Opened, monkeypatch: pytest.Mo
 
 def test_pages_of_contacts_are_the_list_ordered_by_the_day_last_seen(mixed: Opened) -> None:
     days = dict(mixed.file.rows("SELECT contact, max(last_day) FROM identifiers GROUP BY contact"))
-    for asked in ({}, {"did": "Product Added"}):
+    asks: tuple[dict[str, Any], ...] = ({}, {"did": "Product Added"})
+    for asked in asks:
         everybody = mixed.found(**asked)
         order = [days[int(contact[1:])] for contact in everybody]
         assert order == sorted(order, reverse=True)
@@ -140,7 +141,7 @@ def test_pages_of_contacts_are_the_list_ordered_by_the_day_last_seen(mixed: Open
     assert len(set(days.values())) > 3
 
 
-PEOPLE = {
+PEOPLE: dict[str, Any] = {
     "u1": {"name": "Анна Иванова", "email": "Anna@Example.com", "city": "Тверь"},
     "u2": {"first_name": "Anatoly", "phone": 79161234567},
     "u3": {"name": ["Anna"], "city": "Anna"},

@@ -50,7 +50,7 @@ def differences(file: FileStore, memory: MemoryStore) -> list[str]:
         ("identifiers", (Identifier._make(row) for row in file.rows(f"SELECT {IDENTIFIER} FROM identifiers")), memory.identifiers),
         ("contacts", (Contact._make(row) for row in file.rows(f"SELECT {CONTACT} FROM contacts")), memory.contacts),
         ("edges", (Edge._make(row) for row in file.rows(f"SELECT {EDGE} FROM edges")), memory.edges),
-        ("cores", (Core(*row[:2], tuple(json.loads(row[2]))) for row in file.rows("SELECT * FROM cores")), memory.cores),
+        ("cores", (Core(row[0], row[1], tuple(json.loads(row[2]))) for row in file.rows("SELECT * FROM cores")), memory.cores),
     ):
         found += [f"{name}: {row}" for row in {*ours} ^ {*theirs.values()}]
     found += [f"cannot_link: {pair}" for pair in {*file.rows("SELECT a, b FROM cannot_link")} ^ memory.cannot_link]
@@ -71,7 +71,7 @@ def trait_differences(file: FileStore, memory: MemoryStore) -> list[str]:
     stored = {}
     for row in file.rows("SELECT * FROM traits"):
         value, first = (None if text is None else json.loads(text) for text in (row[2], row[7]))
-        stored[row[0], row[1]] = Register(value, *row[3:7], first, *row[8:])
+        stored[row[0], row[1]] = Register._make((value, *row[3:7], first, *row[8:]))
     return [
         f"trait {place}: {stored.get(place)}" for place in registers.keys() | stored if stored.get(place) != registers.get(place)
     ]
@@ -248,7 +248,7 @@ def test_36_the_log_refuses_to_be_changed(opened: Opened) -> None:
 
 def test_traits_are_one_row_of_the_log_a_batch_and_contact(opened: Opened) -> None:
     file = opened(Policy())
-    said = {"city": "Tver", "name": "Anna"}
+    said: dict[str, object] = {"city": "Tver", "name": "Anna"}
     file.deliver([call("m1", 1, "u1 c1", traits=said), call("m2", 2, "u1", traits={"age": 3}), call("m3", 3, "u2", traits=said)])
     log = "SELECT contact, detail FROM identity_log WHERE action = 'traits'"
     assert file.rows(log) == [(1, '["city","name"]'), (2, '["age","city","name"]')]  # the newcomer is made first
