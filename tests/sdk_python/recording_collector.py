@@ -36,6 +36,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        if len(body) < int(self.headers["Content-Length"]):
+            self.close_connection = True  # the sender died in the middle: a collector has no such request
+            return
         if self.path == "/_faults":
             self.state.faults = json.loads(body)
         elif self.path == "/_always":
