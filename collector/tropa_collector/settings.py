@@ -37,9 +37,6 @@ class SourceOptions(BaseModel):
     require_signed_identify: bool = False  # unsigned user ids, emails and phones of a browser key are no identifiers
     default_country: str | None = Field(default=None, pattern="^[A-Z]{2}$")  # region of phones without one
     identify_on_events: tuple[str, ...] = ()  # track events whose properties.email and phone are the sender's own
-    cookie_name: str = Field(default="tropa", pattern=r"^[A-Za-z0-9_.-]{1,40}$")  # prefix of the visitor's cookies
-    cookie_domain: str | None = None  # e.g. "example.com": shared by its subdomains; absent: the host alone
-    cookie_http_only: bool = False  # script never sees the visitor's id
 
 
 class Settings(BaseSettings):
@@ -64,7 +61,6 @@ class Settings(BaseSettings):
     sources: dict[str, SourceOptions] = {}
     trusted_proxies: Words = ()  # networks whose X-Forwarded-For is believed
     ingest_paths: Paths = ()  # more paths, on any name, that answer as /v1/batch
-    script_paths: Paths = ()  # more paths that serve the browser script
 
     # -- who is who
     default_country: str | None = Field(default=None, pattern="^[A-Z]{2}$")  # region of phones without one
