@@ -26,7 +26,7 @@ test: setup $(NODE)
 
 # Timings are not asserted under a tracer, so this is a run of its own, over what runs in one process.
 coverage: setup
-	$(BIN)/python -m pytest --quiet --cov --cov-report=term tests/events tests/enrich tests/receive tests/identity tests/store tests/contacts
+	$(BIN)/python -m pytest --quiet --cov --cov-report=term --cov-fail-under=70 tests/events tests/enrich tests/receive tests/identity tests/store tests/contacts
 
 check: setup
 	$(BIN)/ruff check .
