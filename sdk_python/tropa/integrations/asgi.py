@@ -95,7 +95,7 @@ class _Lifespan:
         except Exception:
             if self._answered:
                 raise
-            log.debug("the application has no lifespan of its own")
+            log.debug("the application has no lifespan of its own", exc_info=True)
         if not self._answered:
             await self._stand_in()
 

@@ -6,8 +6,10 @@ poisoned row must not block its neighbours) is found by bisecting and put into q
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import time
+import traceback
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,6 +25,8 @@ from tropa_collector.store.sqlite.identity import Resolution
 from tropa_collector.store.sqlite.operations import AFTER_COMMIT, OPERATIONS
 from tropa_collector.store.sqlite.trailing import AHEAD_US, Entry, Trailing, hash64
 from tropa_collector.store.sqlite.workplace import Refused, Workplace
+
+logger = logging.getLogger("tropa.store")
 
 NAMES_A_MINUTE = 400  # roll-up rows of one minute; further names are counted as "(other)"
 _CHUNKS = (256, 64, 16, 4, 1)  # rows of one statement: few texts, all of them in the statement cache
@@ -135,6 +139,8 @@ class Transaction:
             return [first[0] + second[0]]
         if not records:
             raise error
+        # By its type alone: a message may hold what was sent. It is in quarantine, beside the event.
+        logger.error("an event was set aside: %s in %s", type(error).__name__, _where(error))
         self._commit([Submission((), [*submission.quarantined, _refused(records[0], error)], submission.released)])
         return [bytes([Outcome.QUARANTINED])]
 
@@ -258,6 +264,11 @@ def _count_outcomes(submission: Submission, flags: bytes, rollups: Counter[Rollu
             rollups[minute, source, type_, name, outcome] += count
     for bad in submission.quarantined:
         rollups[bad[1] // 60_000_000, bad[0], bad[2], bad[3], Outcome.QUARANTINED] += 1
+
+
+def _where(error: Exception) -> str:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{frame.name}, line {frame.lineno}"
 
 
 def _refused(record: Record, error: Exception) -> Quarantined:
