@@ -22,7 +22,7 @@ from tropa_collector.events.normalise import Limits, parse
 from tropa_collector.events.originals import originals
 from tropa_collector.events.validate import Envelope, open_batch, open_single
 from tropa_collector.metrics import Counters
-from tropa_collector.pipeline import Pipeline, Verdict
+from tropa_collector.pipeline import Pipeline, Prepared, Verdict
 from tropa_collector.receive import pixel, replies, settings_stub
 from tropa_collector.receive.body import inflate
 from tropa_collector.receive.client_address import client_address
@@ -74,6 +74,8 @@ class _Ask(NamedTuple):
 
 
 Handler = Callable[[_Ask], Awaitable[Reply]]
+_Open = Callable[[object], Envelope]
+_Slice = Callable[[bytes], Sequence[bytes] | None]
 
 
 class _Originals:
@@ -167,9 +169,7 @@ class Endpoint:
 
     # -- events
 
-    async def _ingest(
-        self, open_: Callable[[object], Envelope], slice_: Callable[[bytes], Sequence[bytes] | None], ask: _Ask
-    ) -> Reply:
+    async def _ingest(self, open_: _Open, slice_: _Slice, ask: _Ask) -> Reply:
         if ask.method != "POST":
             raise self._refused(MethodNotAllowed(f"This path takes POST, not {ask.method}."))
         try:
@@ -177,15 +177,19 @@ class Endpoint:
             if refusal is not None:
                 raise refusal
             source = self._source(ask)
-            raw = await self._read(ask)
-            body, parsed, source = self._parse(raw, source)
-            self._check_origin(ask, source)
-            envelope = open_(parsed)
-            receipt = self._receipt(ask, source)
-            self._spend(receipt, len(envelope.items))
+            prepared = self._take(open_, slice_, ask, await self._read(ask), source)
         except RequestError as error:
             raise self._refused(error) from None
-        return replies.of_verdict(await self._pipeline.ingest(envelope, receipt, _Originals(body, slice_)))
+        return replies.of_verdict(await self._pipeline.commit(prepared))
+
+    def _take(self, open_: _Open, slice_: _Slice, ask: _Ask, raw: bytes, source: Source | None) -> Prepared:
+        """Bytes to what is to be stored. Not a coroutine: nothing of the body outlives it."""
+        body, parsed, source = self._parse(raw, source)
+        self._check_origin(ask, source)
+        envelope = open_(parsed)
+        receipt = self._receipt(ask, source)
+        self._spend(receipt, len(envelope.items))
+        return self._pipeline.take(envelope, receipt, _Originals(body, slice_))
 
     async def _validate(self, ask: _Ask) -> Reply:
         if ask.method != "POST":

@@ -15,12 +15,12 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
 from tropa_collector.errors import Conflict, StoreError, Unavailable
 from tropa_collector.settings import Settings
 from tropa_collector.store.protocol import Operation, StoreState, Submission
-from tropa_collector.store.sqlite.frames import Frames, encode
+from tropa_collector.store.sqlite.frames import Frames, encode, encode_submission
 from tropa_collector.store.sqlite.writer import WriterOptions
 
 logger = logging.getLogger("tropa.store")
@@ -33,7 +33,16 @@ START_SECONDS = 30.0  # a long recovery or migration
 _SOCKET_BYTES = 4 << 20
 _REOPENING = "The store is being opened again."
 
-Waiting = tuple[int, Submission, int, asyncio.Future[Sequence[int]], float]
+
+class Waiting(NamedTuple):
+    """A submission on its way: encoded at once, while its values are warm, so that none of them outlives the request's turn."""
+
+    number: int
+    encoded: bytes
+    events: int
+    size: int
+    future: asyncio.Future[Sequence[int]]
+    since: float
 
 
 class SqliteLog:
@@ -106,17 +115,20 @@ class SqliteLog:
         self._number += 1
         size = sum(len(record[8]) for record in submission.records) + sum(len(bad[8]) for bad in submission.quarantined)
         future: asyncio.Future[Sequence[int]] = asyncio.get_running_loop().create_future()
-        self._waiting.append((self._number, submission, size, future, time.monotonic()))
-        self._events += submission.events
+        events = submission.events
+        encoded = encode_submission(self._number, submission)
+        self._waiting.append(Waiting(self._number, encoded, events, size, future, time.monotonic()))
+        self._events += events
         self._bytes += size
         self._pump()
+        del submission
         return await future
 
     # -- frames
 
     def _oldest_seconds(self) -> float:
         if self._in_flight:
-            return time.monotonic() - next(iter(self._in_flight.values()))[4]
+            return time.monotonic() - next(iter(self._in_flight.values())).since
         return 0.0
 
     def _pump(self) -> None:
@@ -124,18 +136,9 @@ class SqliteLog:
             frame, size = [], 0
             while self._waiting and size < FRAME_BYTES:
                 waiting = self._waiting.popleft()
-                number, submission, bytes_, _, _ = waiting
-                self._in_flight[number] = waiting
-                frame.append(
-                    (
-                        number,
-                        [*map(tuple, submission.records)],
-                        [*map(tuple, submission.quarantined)],
-                        list(submission.released),
-                        submission.operation and tuple(submission.operation),
-                    )
-                )
-                size += bytes_
+                frame.append(waiting.encoded)
+                size += waiting.size
+                self._in_flight[waiting.number] = waiting._replace(encoded=b"")
             self._frames_out.append(len(frame))
             self._channel.send(encode(tuple(frame)))
 
@@ -155,8 +158,8 @@ class SqliteLog:
             self._set_state(StoreState(True))
 
     def _settle(self, number: int, result: Sequence[int] | Unavailable) -> None:
-        _, submission, size, future, since = self._in_flight.pop(number)
-        self._events -= submission.events
+        _, _, events, size, future, since = self._in_flight.pop(number)
+        self._events -= events
         self._bytes -= size
         self.commit_seconds = time.monotonic() - since
         if future.done():
@@ -273,8 +276,8 @@ class SqliteLog:
             self._settle(number, lost)
         while self._waiting:
             waiting = self._waiting.popleft()
-            self._in_flight[waiting[0]] = waiting
-            self._settle(waiting[0], lost)
+            self._in_flight[waiting.number] = waiting
+            self._settle(waiting.number, lost)
 
     async def stop(self, *, seconds: float) -> int:
         """Commit what waits, close the file, and say how many events were left unanswered (0 unless time ran out)."""

@@ -20,14 +20,13 @@ import socket
 import sqlite3
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tropa_collector.errors import StoreError
-from tropa_collector.store.protocol import Operation, Submission
-from tropa_collector.store.sqlite.frames import Frames, encode
+from tropa_collector.store.protocol import Submission
+from tropa_collector.store.sqlite.frames import Frames, decode_submission, encode
 from tropa_collector.store.sqlite.migrate import migrate
 from tropa_collector.store.sqlite.retention import Retention
 from tropa_collector.store.sqlite.transaction import Transaction
@@ -100,7 +99,7 @@ class Writer:
             if not data:
                 return taken, False
             for message in self._frames.feed(data):
-                taken.extend(_submissions(message))
+                taken.extend(map(decode_submission, message))
             timeout = 0.0 if taken else IDLE_SECONDS
         return taken, True
 
@@ -155,11 +154,6 @@ class Writer:
     def _send(self, message: tuple[Any, ...]) -> None:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the collector is gone; what it sent is committed
             self._channel.sendall(encode(message))
-
-
-def _submissions(message: tuple[Any, ...]) -> Iterator[tuple[int, Submission]]:
-    for number, records, quarantined, released, operation in message:
-        yield number, Submission(records, quarantined, released, operation and Operation(*operation))
 
 
 def _fault(error: sqlite3.Error) -> tuple[str, str]:
