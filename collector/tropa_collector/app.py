@@ -23,6 +23,7 @@ from tropa_collector.pipeline import Pipeline
 from tropa_collector.receive.endpoint import Endpoint
 from tropa_collector.receive.keys import Credentials, credentials
 from tropa_collector.receive.rates import Rates
+from tropa_collector.receive.script import script_routes
 from tropa_collector.settings import Settings
 from tropa_collector.store.sqlite.client import SqliteLog
 from tropa_collector.store.sqlite.contacts import SqliteContacts
@@ -87,7 +88,7 @@ class Collector:
             return ready_response(self.log)
 
         app = Starlette(
-            routes=[Route("/health", health), Route("/ready", ready)],
+            routes=[Route("/health", health), Route("/ready", ready), *script_routes(self.settings.script_paths)],
             exception_handlers={HTTPException: _not_here},
         )
         app.router.redirect_slashes = False

@@ -26,6 +26,8 @@ def _comma_list(value: object) -> object:
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_list)]
 Path_ = Annotated[str, Field(pattern=r"^/[!-~]*[^/]$")]
 Paths = Annotated[tuple[Path_, ...], NoDecode, BeforeValidator(_comma_list)]
+ScriptPath = Annotated[str, Field(pattern=r"^/[A-Za-z0-9._~/-]*[A-Za-z0-9._~-]$")]
+ScriptPaths = Annotated[tuple[ScriptPath, ...], NoDecode, BeforeValidator(_comma_list)]
 
 
 class SourceOptions(BaseModel):
@@ -37,6 +39,9 @@ class SourceOptions(BaseModel):
     require_signed_identify: bool = False  # unsigned user ids, emails and phones of a browser key are no identifiers
     default_country: str | None = Field(default=None, pattern="^[A-Z]{2}$")  # region of phones without one
     identify_on_events: tuple[str, ...] = ()  # track events whose properties.email and phone are the sender's own
+    cookie_name: str = Field(default="tropa", pattern="^[A-Za-z][A-Za-z0-9_]{0,31}$")  # of the SDK's global, cookies and storage
+    cookie_domain: str | None = Field(default=None, pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$")  # none: the collector's own host
+    cookie_http_only: bool = False  # the visitor's id is the collector's to make, and script never sees it
 
 
 class Settings(BaseSettings):
@@ -61,6 +66,7 @@ class Settings(BaseSettings):
     sources: dict[str, SourceOptions] = {}
     trusted_proxies: Words = ()  # networks whose X-Forwarded-For is believed
     ingest_paths: Paths = ()  # more paths, on any name, that answer as /v1/batch
+    script_paths: ScriptPaths = ()  # more paths, on any name, that serve what /tropa.js does
 
     # -- who is who
     default_country: str | None = Field(default=None, pattern="^[A-Z]{2}$")  # region of phones without one
@@ -139,6 +145,12 @@ class Settings(BaseSettings):
     def _event_fits_body(self) -> Self:
         if self.max_event_bytes > self.max_body_bytes:
             raise ValueError("max_event_bytes must not be larger than max_body_bytes")
+        return self
+
+    @model_validator(mode="after")
+    def _paths_are_distinct(self) -> Self:
+        if shared := set(self.script_paths) & set(self.ingest_paths):
+            raise ValueError(f"script_paths and ingest_paths must not share {', '.join(sorted(shared))}")
         return self
 
     @property
