@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import click
 
-from tropa_collector import cli_contacts, cli_transfer
+from tropa_collector import cli_contacts, cli_snippet, cli_transfer
 from tropa_collector.errors import TropaError
 from tropa_collector.settings import load
 
@@ -69,22 +69,26 @@ def _show_credentials(collector: Any) -> None:
     if credentials.made_admin_token:
         click.echo(f"  {'admin token':12} {credentials.made_admin_token}   (shown this once)")
     click.echo("")
+    cli_snippet.show(credentials.ring.sources, f"http://localhost:{settings.port}")
 
 
 @cli.command()
 @_data
 @click.option("--show", is_flag=True, help="Print whole keys.")
-def keys(data: Path | None, *, show: bool) -> None:
-    """List the sources and their write keys."""
+@click.option("--url", help="Where browsers reach the collector, for the snippets.  [default: http://localhost:<port>]")
+def keys(data: Path | None, url: str | None, *, show: bool) -> None:
+    """List the sources and their write keys, and the snippet of each browser source."""
     from tropa_collector.receive.keys import key_ring  # noqa: PLC0415
 
-    sources = key_ring(load({"data": data})).sources
+    settings = load({"data": data})
+    sources = key_ring(settings).sources
     if not sources:
         click.echo("No keys yet: `tropa serve` makes them at its first start, or set TROPA_WRITE_KEYS.")
     for source in sources:
         key = source.write_key if show else source.write_key[:6] + "…"
         signed = "  signs identities" if source.signing_secret else ""
         click.echo(f"{source.name:20} {source.kind:8} {key}{signed}")
+    cli_snippet.show(sources, url or f"http://localhost:{settings.port}")
 
 
 @cli.command()

@@ -1,6 +1,6 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { bundle, root } from './bundle.mjs';
+import { bundle, root, served, servedFiles } from './bundle.mjs';
 import { writeEcommerceTypes } from './ecommerce.mjs';
 
 writeEcommerceTypes();
@@ -11,3 +11,4 @@ for (const [name, text] of files) {
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, text);
 }
+for (const name of servedFiles) writeFileSync(join(served, name), files.get(name));

@@ -9,6 +9,9 @@ import { build } from 'esbuild';
 import { minify } from 'terser';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
+/** Where the collector keeps the files that it serves: copies, so that its wheel has them. */
+export const served = join(root, '../collector/tropa_collector/receive/browser_sdk');
+export const servedFiles = ['tropa.js', 'stub.js'];
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
 const shared = {

@@ -1,0 +1,22 @@
+"""What a site pastes, as ``tropa keys`` and the first start print it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from tropa_collector.receive.keys import Source
+
+
+def show(sources: Iterable[Source], address: str) -> None:
+    """The snippet of each browser source, following upgrades and pinned. A browser key is public: pages hold it."""
+    from tropa_collector.receive.script import snippet  # noqa: PLC0415 - brings the web framework
+
+    for source in sources:
+        if source.kind == "browser":
+            click.echo(f"\nInto the <head> of every page, for {source.name}:\n\n{snippet(source, address)}\n")
+            click.echo("or pinned to these bytes by their hash; paste it anew after an upgrade:\n")
+            click.echo(f"{snippet(source, address, pinned=True)}\n")
