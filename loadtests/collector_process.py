@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -30,7 +30,7 @@ def free_port() -> int:
 class CollectorProcess:
     """``tropa serve`` over ``data``. Settings by their names: ``CollectorProcess(path, max_event_bytes=1000)``.
 
-    ``module`` is what is run instead of the product: a build that breaks a promise on purpose.
+    ``module`` is what is run instead of the product: a build that breaks a promise on purpose. ``environment`` is added as it is.
     """
 
     browser_key = "wk_test_browser"
@@ -38,7 +38,9 @@ class CollectorProcess:
     signing_secret = "ss_test_signing_secret_of_the_browser_source"
     admin_token = "admin-token-of-the-tests"
 
-    def __init__(self, data: Path, *, module: str = "tropa_collector", **settings: Any) -> None:
+    def __init__(
+        self, data: Path, *, module: str = "tropa_collector", environment: Mapping[str, str] | None = None, **settings: Any
+    ) -> None:
         self.data = Path(data)
         self.port, self.admin_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -46,6 +48,7 @@ class CollectorProcess:
         self.log_file = self.data.with_name(self.data.name + ".log")
         self._module = module
         self._settings = settings
+        self._environment = dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -71,7 +74,7 @@ class CollectorProcess:
         keys = f"web:browser:{self.browser_key}:{self.signing_secret},shop:server:{self.server_key}"
         environment = {name: value for name, value in os.environ.items() if not name.startswith("TROPA_")}
         environment |= {"TROPA_WRITE_KEYS": keys, "TROPA_ADMIN_TOKEN": self.admin_token}
-        environment |= {f"TROPA_{name.upper()}": str(value) for name, value in self._settings.items()}
+        environment |= {f"TROPA_{name.upper()}": str(value) for name, value in self._settings.items()} | self._environment
         command = [sys.executable, "-m", self._module, "serve", "--data", str(self.data), "--host", "127.0.0.1"]
         command += ["--port", str(self.port), "--admin-port", str(self.admin_port)]
         self.data.parent.mkdir(parents=True, exist_ok=True)

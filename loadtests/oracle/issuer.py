@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gzip
+import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -56,6 +57,7 @@ class Ledger:
     run: str
     issued: int = 0
     acknowledged: set[int] = field(default_factory=set)
+    moments: list[tuple[float, Numbers]] = field(default_factory=list)  # when a 200 came, and for which ids
     exchanges: Counter[str] = field(default_factory=Counter)  # by "200", "503", "reset", …
     unanswered: list[Exchange] = field(default_factory=list)  # went out whole, and no answer came
     false: list[str] = field(default_factory=list)  # answers that no good event should get
@@ -138,6 +140,7 @@ class Issuer:
             if answer["accepted"] != len(numbers) or answer["errors"]:
                 ledger.false.append(f"200 {exchange.body[:200]!r}")
             ledger.acknowledged.update(numbers)
+            ledger.moments.append((time.monotonic(), numbers))
             self._promised.set()
             return True
         if not status and exchange.sent_at:

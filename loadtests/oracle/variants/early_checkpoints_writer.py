@@ -1,0 +1,7 @@
+"""The writer of ``early_checkpoints``."""
+
+from tropa_collector.store.sqlite import writer
+
+if __name__ == "__main__":
+    writer.CHECKPOINT_BYTES = 300_000
+    writer.main()
