@@ -199,3 +199,14 @@ def test_the_commands_do_the_same_without_a_collector(tmp_path: Path) -> None:
 
 def tropa(*arguments: object) -> Result:
     return CliRunner(env={"TROPA_ADMIN_TOKEN": None}).invoke(cli, [str(argument) for argument in arguments])
+
+
+def test_what_was_erased_is_shown_without_values_and_joins_nobody(erased: Erased) -> None:
+    process, exported, _ = erased
+    ref = f"id:{exported['contact']['id']}"
+    _, shown = admin(process, "GET", f"contacts/{ref}")
+    assert {(row["kind"], row["value"], row["state"]) for row in shown["identifiers"]} >= {("email", None, "erased")}
+    pair = {"a": ref, "b": "user_id:boris", "actor": "anna", "reason": "a try"}
+    status, answer = admin(process, "POST", "contacts/merge", pair)
+    assert (status, answer["code"]) == (409, "conflict")
+    assert "was erased" in answer["message"]

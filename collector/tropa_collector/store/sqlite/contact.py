@@ -14,7 +14,7 @@ from tropa_collector.identity.records import Edge, Identifier
 from tropa_collector.identity.traits import Register, Trait, contact_traits, person_of
 from tropa_collector.store.protocol import TRUST_NAMES, public_id
 from tropa_collector.store.sqlite.behaviour import touches
-from tropa_collector.store.sqlite.refs import devices_shared_by, edges_of, inside, members_of, merged_ids, public_ids
+from tropa_collector.store.sqlite.refs import devices_shared_by, edges_of, inside, members_of, merged_ids, public_ids, shown_value
 from tropa_collector.store.sqlite.timeline import Figures, Share, figures, page, shares_of
 
 _REGISTER = ", ".join(Register._fields)
@@ -73,7 +73,7 @@ def _last_seen(row: Identifier, edges: Sequence[Edge], own: Figures | None) -> i
 def _identifier(row: Identifier, source: str | None, last_seen: int) -> dict[str, Any]:
     found = {
         "kind": row.kind,
-        "value": row.value,
+        "value": shown_value(row),
         "first_seen_at": to_iso(row.first_seen),
         "last_seen_at": to_iso(last_seen),
         "source": source,

@@ -9,10 +9,11 @@ from typing import Any
 
 from tropa_collector.identity import operations
 from tropa_collector.identity.operations import OperationError, Operator
-from tropa_collector.identity.records import Identifier, Plan
+from tropa_collector.identity.records import ERASED, Identifier, Plan
 from tropa_collector.identity.traits import Trait
 from tropa_collector.store.protocol import Ref, public_id
 from tropa_collector.store.sqlite.contact import traits_of
+from tropa_collector.store.sqlite.dossier import ERASED_CONTACT
 from tropa_collector.store.sqlite.refs import contact_of, identifier_of, members_of, name_of
 from tropa_collector.store.sqlite.workplace import Refused, Workplace
 
@@ -154,13 +155,16 @@ def _contact(place: Workplace, fields: RefFields) -> int:
     contact = contact_of(place.connection, ref)
     if contact is None:
         raise Refused(f"There is no contact {_said(ref)}.")
+    (status,) = place.connection.execute("SELECT status FROM contacts WHERE id = ?", (contact,)).fetchone()
+    if status == ERASED_CONTACT:
+        raise Refused(f"{public_id(contact)} was erased: nothing is kept of it that could be joined or taken apart.")
     return contact
 
 
 def _identifier(place: Workplace, fields: RefFields) -> Identifier:
     ref = Ref(*fields)
     row = identifier_of(place.connection, ref)
-    if row is None:
+    if row is None or row.state == ERASED:
         raise Refused(f"There is no identifier {_said(ref)}.")
     return row
 

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from tropa_collector.identity.records import Contact, Edge, Identifier, NextIds
+from tropa_collector.identity.records import ERASED, Contact, Edge, Identifier, NextIds
 from tropa_collector.store.protocol import Ref, public_id
 
 IDENTIFIER = ", ".join(Identifier._fields)
@@ -65,9 +65,14 @@ def inside(ids: Collection[int]) -> str:
     return ",".join(map(str, sorted(ids)))
 
 
-def name_of(rows: dict[int, Identifier], identifier: int) -> dict[str, str] | None:
+def name_of(rows: dict[int, Identifier], identifier: int) -> dict[str, str | None] | None:
     row = rows.get(identifier)
-    return None if row is None else {"kind": row.kind, "value": row.value}
+    return None if row is None else {"kind": row.kind, "value": shown_value(row)}
+
+
+def shown_value(row: Identifier) -> str | None:
+    """Nothing for an erased one: what is kept of it is a keyed hash, and that says nothing to anybody."""
+    return None if row.state == ERASED else row.value
 
 
 def merged_ids(connection: sqlite3.Connection, contact: int) -> list[int]:
