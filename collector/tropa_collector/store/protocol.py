@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import orjson
 
@@ -206,6 +206,63 @@ class ContactReader(Protocol):
 
     async def apart(self, *, after: str | None = None, limit: int = 100) -> Page:
         """Pairs that an operator parted: they are linked no more until he relinks them."""
+        ...
+
+
+#: What a destination can follow: stored events, or what became of contacts.
+Stream = Literal["events", "changes"]
+
+
+class Logged(NamedTuple):
+    """An entry of a stream, as the API shows it. ``position`` is its place in the order of commit."""
+
+    position: int
+    at: int  # UTC microseconds of receipt, or of the change
+    record: dict[str, Any]
+    identifier: int = 0  # of an event: the identifier it is anchored on, 0: none
+
+
+class Stretch(NamedTuple):
+    """Entries of a stream in their order. All that lies up to ``through`` was looked at; ``missed`` were purged before that."""
+
+    entries: list[Logged]
+    through: int
+    missed: int = 0
+
+
+class IdentifierRow(NamedTuple):
+    """An identifier with the contact it has now: what resolves an event's contact at read. A higher ``version`` replaces it."""
+
+    id: int
+    kind: str
+    value: str
+    contact: int
+    shared_from: int | None  # from then on its events are ``shared_contact``'s
+    shared_contact: int
+    version: int
+
+
+class LogFeed(Protocol):
+    """The log as destinations follow it, a snapshot a call. Nothing ever appears at or before a position that was read."""
+
+    async def head(self, stream: Stream) -> int:
+        """The position of the newest entry, 0 when there is none."""
+        ...
+
+    async def read(self, stream: Stream, *, after: int, through: int, limit: int, max_bytes: int) -> Stretch:
+        """Entries behind ``after`` and not behind ``through``: at most ``limit``, and not many more bytes than ``max_bytes``."""
+        ...
+
+    async def waiting_since(self, stream: Stream, after: int) -> int | None:
+        """When the first entry behind ``after`` came, in UTC microseconds; None when there is none."""
+        ...
+
+    async def before(self, stream: Stream, at: int) -> int:
+        """A position with everything since ``at`` behind it, and not much more."""
+        ...
+
+    async def identifiers(self, ids: Sequence[int], contacts: Sequence[int]) -> list[IdentifierRow]:
+        """These identifiers, and those of these contacts."""
         ...
 
 
