@@ -24,6 +24,7 @@ from tropa_collector.receive.endpoint import Endpoint
 from tropa_collector.receive.keys import Credentials, credentials
 from tropa_collector.receive.rates import Rates
 from tropa_collector.receive.script import script_routes
+from tropa_collector.receive.sessions import SessionKeys
 from tropa_collector.settings import Settings
 from tropa_collector.store.sqlite.client import SqliteLog
 from tropa_collector.store.sqlite.contacts import SqliteContacts
@@ -46,6 +47,7 @@ class Collector:
         self.devices = Devices(settings.enrich_cache_items)
         self.places = Places(settings.geo_databases, settings.enrich_cache_items)
         self.pipeline = Pipeline(settings, self.log, self.counters, self.devices, self.places)
+        self._salts: asyncio.Task[None] | None = None
         self._public: Listener | None = None
         self._admin: Listener | None = None
 
@@ -70,7 +72,9 @@ class Collector:
         await store
         await self.reader.start()
         ring = self.credentials.ring
-        endpoint = Endpoint(settings, ring, self.pipeline, self.log, self.counters, Rates(settings), self._public_app())
+        sessions = SessionKeys(settings.data)
+        self._salts = asyncio.create_task(sessions.renew_daily())
+        endpoint = Endpoint(settings, ring, self.pipeline, self.log, self.counters, Rates(settings), self._public_app(), sessions)
         token_hash = self.credentials.admin_token_hash
         parts = AdminParts(self.log, self.reader, self.pipeline, ring, self.counters, token_hash, settings, self.contacts)
         self._public = listener(endpoint, settings, settings.host, settings.port, self.counters)
@@ -98,6 +102,8 @@ class Collector:
         """Refuse new, answer what is in flight, commit, close. The number of events left unanswered, 0 if all went well."""
         budget = self.settings.drain_seconds
         deadline = time.monotonic() + budget
+        if self._salts is not None:
+            self._salts.cancel()
         if self._public is not None:
             await self._public.stop(seconds=0.75 * budget)
         left = await self.log.stop(seconds=max(1.0, deadline - time.monotonic()))

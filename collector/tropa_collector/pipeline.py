@@ -27,6 +27,8 @@ from tropa_collector.events.validate import Envelope, Invalid, Valid, check
 from tropa_collector.identity.identifiers import Extracted, Scope, extract
 from tropa_collector.identity.policy import KINDS
 from tropa_collector.metrics import Counters
+from tropa_collector.receive.browser import completed
+from tropa_collector.receive.cookies import consent_state
 from tropa_collector.receive.keys import Source
 from tropa_collector.receive.receipt import Receipt
 from tropa_collector.settings import Settings
@@ -135,12 +137,15 @@ class Pipeline:
         prepared = Prepared(Submission(records, quarantined), [], [])
         source, limits, max_bytes = receipt.source.name, self._limits, self._settings.max_event_bytes
         enrich, scope, now = self._enrichment(receipt), self._scope(receipt.source), receipt.received_at / 1e6
+        of_browser = receipt.source.kind == "browser"
         for index, item in enumerate(envelope.items):
             event = check(item, envelope, source=source, limits=limits, max_event_bytes=max_bytes)
             if isinstance(event, Invalid):
                 quarantined.append(self._quarantined(event, index, envelope, receipt, originals))
                 prepared.errors.append(_entry(index, event.message_id, event.fault))
                 continue
+            if of_browser:
+                event = completed(event, receipt)
             found = extract(event.event, scope, now)
             records.append(enrich(event, found))
             if event.notices or not found.identifiers or found.refusals:
@@ -184,7 +189,7 @@ class Pipeline:
         # A backend's own address says nothing about its visitors: theirs is in context.ip.
         visitor = receipt.address if of_browser else None
         place, address = lookup_place(visitor), stored_address(visitor, mode)
-        source_name, ip_json = source.name, _text(address)
+        source_name, ip_json, session = source.name, _text(address), receipt.session
 
         def enrich(event: Valid, found: Extracted) -> Record:
             sent, encoded, type_, name, message_id, original_at, sent_at, _ = event
@@ -212,6 +217,8 @@ class Pipeline:
                 f'"geo":{geo.json if geo is not None else "null"},"campaign":{campaign.json if campaign is not None else "null"},'
                 f'"page":{page.json if page is not None else "null"},"ip":{ip_json if ip is address else _text(ip)}}}}}'
             )
+            if session is not None and consent_state(sent) == "cookieless":
+                body = f'{body[:-2]},"session":"{session}"}}}}'
             fields = (
                 source_name,
                 trust,

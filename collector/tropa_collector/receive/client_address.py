@@ -32,6 +32,14 @@ def client_address(peer: str | None, forwarded_for: Sequence[bytes], trusted: Se
     return _text(nearest, peer)
 
 
+def came_by_https(scheme: str, peer: str | None, forwarded_proto: bytes, trusted: Sequence[Network]) -> bool:
+    """Whether the browser spoke HTTPS: to this process, or to a trusted proxy that says so in ``X-Forwarded-Proto``."""
+    if scheme == "https":
+        return True
+    nearest = _parse(peer or "")
+    return nearest is not None and b"https" in forwarded_proto.lower() and _is_trusted(nearest, trusted)
+
+
 def _from_the_right(forwarded_for: Sequence[bytes]) -> Iterator[str]:
     hops = 0
     for value in reversed(forwarded_for):

@@ -25,12 +25,14 @@ from tropa_collector.metrics import Counters
 from tropa_collector.pipeline import Pipeline, Prepared, Verdict
 from tropa_collector.receive import pixel, replies, settings_stub
 from tropa_collector.receive.body import inflate
-from tropa_collector.receive.client_address import client_address
+from tropa_collector.receive.client_address import came_by_https, client_address
+from tropa_collector.receive.cookies import NO_VISIT, Asked, SetCookies, Visit, visit_of
 from tropa_collector.receive.cors import answer_headers, origin_allowed, preflight_headers
 from tropa_collector.receive.keys import KeyRing, Source, key_of_body, key_of_headers, key_of_query
 from tropa_collector.receive.rates import Rates
 from tropa_collector.receive.receipt import Receipt
 from tropa_collector.receive.replies import Reply
+from tropa_collector.receive.sessions import SessionKeys
 from tropa_collector.settings import Settings
 from tropa_collector.store.protocol import EventLog
 
@@ -106,6 +108,7 @@ class Endpoint:
         counters: Counters,
         rates: Rates,
         next_app: App,
+        sessions: SessionKeys | None = None,
     ) -> None:
         self._settings = settings
         self._limits = Limits.of(settings)
@@ -116,6 +119,7 @@ class Endpoint:
         self._counters = counters
         self._rates = rates
         self._next = next_app
+        self._sessions = sessions or SessionKeys()
         self._routes = self._make_routes(settings)
 
     def _make_routes(self, settings: Settings) -> dict[str, tuple[str, Handler]]:
@@ -177,19 +181,41 @@ class Endpoint:
             if refusal is not None:
                 raise refusal
             source = self._source(ask)
-            prepared = self._take(open_, slice_, ask, await self._read(ask), source)
+            prepared, cookies = self._take(open_, slice_, ask, await self._read(ask), source)
         except RequestError as error:
             raise self._refused(error) from None
-        return replies.of_verdict(await self._pipeline.commit(prepared))
+        reply = replies.of_verdict(await self._pipeline.commit(prepared))
+        return reply._replace(headers=[*reply.headers, *cookies]) if cookies and reply.status == 200 else reply
 
-    def _take(self, open_: _Open, slice_: _Slice, ask: _Ask, raw: bytes, source: Source | None) -> Prepared:
+    def _take(self, open_: _Open, slice_: _Slice, ask: _Ask, raw: bytes, source: Source | None) -> tuple[Prepared, SetCookies]:
         """Bytes to what is to be stored. Not a coroutine: nothing of the body outlives it."""
         body, parsed, source = self._parse(raw, source)
         self._check_origin(ask, source)
         envelope = open_(parsed)
         receipt = self._receipt(ask, source)
         self._spend(receipt, len(envelope.items))
-        return self._pipeline.take(envelope, receipt, _Originals(body, slice_))
+        if source.kind != "browser":
+            return self._pipeline.take(envelope, receipt, _Originals(body, slice_)), ()
+        visit = self._visit(ask, parsed, source)
+        receipt = self._of_visitor(receipt, visit, body)
+        return self._pipeline.take(envelope, receipt, _Originals(body, slice_)), visit.set_cookies
+
+    def _visit(self, ask: _Ask, parsed: object, source: Source) -> Visit:
+        if not isinstance(parsed, dict) or "batchId" not in parsed:
+            return NO_VISIT
+        headers, client = ask.headers, ask.scope["client"]
+        forwarded = headers.get(b"x-forwarded-proto", b"")
+        https = came_by_https(ask.scope.get("scheme", "http"), client[0] if client else None, forwarded, self._trusted)
+        return visit_of(parsed, Asked(headers, https, int(time.time())), source, self._ring.visitor_secret)
+
+    def _of_visitor(self, receipt: Receipt, visit: Visit, body: bytes) -> Receipt:
+        """The receipt with who it is, or with the session of who does not want to be anybody."""
+        if visit.anonymous_id is not None:
+            receipt = receipt._replace(visitor=visit.anonymous_id)
+        if b'"cookieless"' in body:
+            session = self._sessions.key(receipt.source.name, receipt.address, receipt.user_agent)
+            receipt = receipt._replace(session=session)
+        return receipt
 
     async def _validate(self, ask: _Ask) -> Reply:
         if ask.method != "POST":

@@ -43,10 +43,14 @@ class Source:
 
 
 class KeyRing:
-    """The sources by key. Looked up by a keyed hash of what was sent, so that time tells nothing about the keys."""
+    """The sources by key. Looked up by a keyed hash of what was sent, so that time tells nothing about the keys.
 
-    def __init__(self, sources: Iterable[Source]) -> None:
+    ``visitor_secret`` makes the anonymous ids of sources with ``cookie_http_only``.
+    """
+
+    def __init__(self, sources: Iterable[Source], visitor_secret: bytes | None = None) -> None:
         self.sources = tuple(sources)
+        self.visitor_secret = visitor_secret or os.urandom(32)
         self._secret = os.urandom(32)
         self._by_hash = {self._hash(source.write_key): source for source in self.sources}
         self._by_name = {source.name: source for source in self.sources}
@@ -158,14 +162,19 @@ def credentials(settings: Settings) -> Credentials:
     else:
         made_token = secrets.token_urlsafe(24)
         token_hash = hash_token(made_token)
-    ring = KeyRing(read_sources(entries, settings.sources))
+    sources = read_sources(entries, settings.sources)
+    visitor_secret = stored.visitor_secret
+    if visitor_secret is None and any(source.options.cookie_http_only for source in sources):
+        visitor_secret = secrets.token_hex(32)
     kept = _Stored(
         stored.write_keys if settings.write_keys else tuple(entries),
         stored.admin_token_hash if settings.admin_token is not None else token_hash,
+        visitor_secret,
     )
     if kept != stored:
         _write(settings.data / FILE_NAME, kept)
-    return Credentials(ring, token_hash, made_token, kept != stored)
+    ring = KeyRing(sources, None if visitor_secret is None else visitor_secret.encode())
+    return Credentials(ring, token_hash, made_token, kept[:2] != stored[:2])
 
 
 def key_ring(settings: Settings) -> KeyRing:
@@ -195,6 +204,7 @@ class _Stored(NamedTuple):
 
     write_keys: tuple[str, ...] = ()
     admin_token_hash: str | None = None
+    visitor_secret: str | None = None
 
 
 def _stored(path: Path) -> _Stored:
@@ -202,7 +212,8 @@ def _stored(path: Path) -> _Stored:
         return _Stored()
     try:
         content = tomllib.loads(path.read_text("utf-8"))
-        return _Stored(tuple(map(str, content.get("write_keys", ()))), content.get("admin_token_hash"))
+        keys = tuple(map(str, content.get("write_keys", ())))
+        return _Stored(keys, content.get("admin_token_hash"), content.get("visitor_secret"))
     except (OSError, ValueError, TypeError) as error:
         raise SettingsError(f"{path} cannot be read ({error}). Restore it, or remove it to have new keys made.") from None
 
@@ -214,6 +225,8 @@ def _write(path: Path, kept: _Stored) -> None:
         lines.append("write_keys = [\n" + "".join(f'  "{entry}",\n' for entry in kept.write_keys) + "]\n")
     if kept.admin_token_hash:
         lines.append(f'admin_token_hash = "{kept.admin_token_hash}"\n')
+    if kept.visitor_secret:
+        lines.append(f'visitor_secret = "{kept.visitor_secret}"\n')
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     partial.unlink(missing_ok=True)

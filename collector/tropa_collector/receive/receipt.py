@@ -22,10 +22,12 @@ class Receipt(NamedTuple):
     retried: bool = False  # the request carried a retry marker: its sentAt may be stale
     opted_out: bool = False  # Sec-GPC: 1
     replay: bool = False
+    visitor: str | None = None  # anonymous id from a cookie that script cannot see
+    session: str | None = None  # of a visitor without an id: receive/sessions.py
 
     def facts(self, *, address: str | None) -> dict[str, Any]:
         """What quarantine keeps of it; the address as settings allow it to be stored."""
-        return {
+        facts = {
             "received_at": self.received_at,
             "source": self.source.name,
             "address": address,
@@ -34,3 +36,4 @@ class Receipt(NamedTuple):
             "retried": self.retried,
             "opted_out": self.opted_out,
         }
+        return facts if self.visitor is None else {**facts, "anonymousId": self.visitor}

@@ -55,6 +55,7 @@ async def _replay_row(pipeline: Pipeline, ring: KeyRing, row: dict[str, Any]) ->
         retried=bool(facts.get("retried")),
         opted_out=bool(facts.get("opted_out")),
         replay=True,
+        visitor=facts.get("anonymousId"),
     )
     original = row["original"].encode("utf-8", "surrogatepass")
     try:
