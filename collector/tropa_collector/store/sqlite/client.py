@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from tropa_collector.errors import Conflict, StoreError, Unavailable
 from tropa_collector.settings import Settings
+from tropa_collector.store.pace import Pace
 from tropa_collector.store.protocol import Operation, StoreState, Submission
 from tropa_collector.store.sqlite.frames import Frames, encode, encode_submission
 from tropa_collector.store.sqlite.writer import WriterOptions
@@ -60,7 +61,8 @@ class SqliteLog:
             dedupe_days=settings.dedupe_days,
         )
         self._queue_events = settings.queue_events
-        self._queue_bytes = settings.queue_bytes
+        self._pace = Pace(settings.queue_bytes, settings.queue_seconds)
+        self._busy_since = 0.0  # when the writer could begin with the frame that it is to answer next
         self._queue_seconds = settings.queue_seconds
         self._waiting: deque[Waiting] = deque()
         self._in_flight: dict[int, Waiting] = {}
@@ -85,7 +87,7 @@ class SqliteLog:
         """Why a submission made now would be refused, or None."""
         if not self._state.ready:
             return Unavailable(self._state.message, code=self._state.code, retry_after_seconds=1)
-        if self._events >= self._queue_events or self._bytes >= self._queue_bytes or self._oldest_seconds() > self._queue_seconds:
+        if self._events >= self._queue_events or self._bytes >= self._pace.bytes or self._oldest_seconds() > self._queue_seconds:
             return Unavailable(
                 "More events are waiting for the disk than it takes in time. Send again.",
                 code="overloaded",
@@ -97,6 +99,7 @@ class SqliteLog:
         return {
             "queue_events": self._events,
             "queue_bytes": self._bytes,
+            "queue_bytes_allowed": self._pace.bytes,
             "queue_oldest_seconds": self._oldest_seconds(),
             "commit_seconds": self.commit_seconds,
             "writer_restarts": self.restarts,
@@ -139,12 +142,15 @@ class SqliteLog:
                 frame.append(waiting.encoded)
                 size += waiting.size
                 self._in_flight[waiting.number] = waiting._replace(encoded=b"")
+            if not self._frames_out:
+                self._busy_since = time.monotonic()
             self._frames_out.append(len(frame))
             self._channel.send(encode(tuple(frame)))
 
     def on_message(self, message: tuple[Any, ...]) -> None:
         kind = message[0]
         if kind == "acks":
+            self._keep_pace(message[1])
             for number, flags in message[1]:
                 self._settle(number, flags)
             self._answered(len(message[1]))
@@ -156,6 +162,12 @@ class SqliteLog:
             self._answered(len(message[1]))
         elif kind == "state":
             self._set_state(StoreState(True))
+
+    def _keep_pace(self, answers: Sequence[tuple[int, Any]]) -> None:
+        now, size = time.monotonic(), sum(self._in_flight[number].size for number, _ in answers)
+        if size:  # an operator's request says nothing of the disk
+            self._pace.committed(size, now - self._busy_since)
+        self._busy_since = now
 
     def _settle(self, number: int, result: Sequence[int] | Unavailable) -> None:
         _, _, events, size, future, since = self._in_flight.pop(number)
