@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from pydantic_settings.sources import TomlConfigSettingsSource
 
 from tropa_collector.errors import SettingsError
+from tropa_collector.kafka.address import kafka_address
 
 
 def _comma_list(value: object) -> object:
@@ -98,7 +99,13 @@ class Settings(BaseSettings):
     max_clock_skew_seconds: int = Field(default=86_400, ge=60)  # a larger one is not corrected
     enrich_cache_items: int = Field(default=5_000, ge=64)
 
+    # -- log: where an accepted batch becomes durable when that is not the store itself
+    log: str | None = Field(default=None, pattern="^kafka://")  # kafka://host:port,host:port/topic, stored by `tropa work`
+    kafka_record_bytes: int = Field(default=1_000_000, ge=10_000)  # at most the topic's max.message.bytes less 1 KB
+    kafka_delivery_seconds: float = Field(default=5.0, ge=0.5)  # a record without its delivery report is a 503 after these
+
     # -- store
+    store: str = Field(default="sqlite", pattern=r"^(sqlite$|postgres(ql)?://)")  # sqlite: one file in data; postgresql://…: shared
     queue_events: int = Field(default=20_000, ge=100)
     queue_bytes: int = Field(default=32_000_000, ge=1_000_000)
     queue_seconds: float = Field(default=0.5, gt=0)  # the oldest waiting event; beyond it new ones are refused
@@ -131,6 +138,13 @@ class Settings(BaseSettings):
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for network in value:
             ip_network(network, strict=False)
+        return value
+
+    @field_validator("log")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        if value is not None:
+            kafka_address(value)
         return value
 
     @field_validator("geo_databases")

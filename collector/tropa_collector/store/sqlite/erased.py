@@ -11,6 +11,7 @@ import contextlib
 import os
 import secrets
 import sqlite3
+from collections.abc import Set
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
@@ -69,22 +70,17 @@ def shell(body: str) -> str:
     return orjson.dumps({**{name: event.get(name) for name in _SHELL}, "erased": True}).decode()
 
 
-class Erased:
-    """The erased identifiers of one store, in the writer's memory."""
+class ErasedKeys:
+    """The erased identifiers of one store, in memory: their hashes and the key that makes them."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-        self._hashes: set[str] = set()
-        self._key = b""
+    def __init__(self, hashes: Set[str] = frozenset(), key: bytes = b"") -> None:
+        self.replace(hashes, key)
+
+    def replace(self, hashes: Set[str], key: bytes) -> None:
+        """What is known of them now."""
+        self._hashes = hashes
+        self._key = key
         self._known: dict[Key, bool] = {}
-        self.reload()
-
-    def reload(self) -> None:
-        """After an erasure."""
-        rows = self._connection.execute("SELECT value FROM identifiers WHERE state = 3 AND value >= ?", (MARK,)).fetchall()
-        self._hashes = {value for (value,) in rows if value.startswith(MARK)}
-        self._key = (read_key(directory_of(self._connection)) or b"in memory") if self._hashes else b""
-        self._known = {}
 
     def is_erased(self, identifier: Key) -> bool:
         known = self._known.get(identifier)
@@ -108,6 +104,21 @@ class Erased:
                 records[place] = _without(record, gone)
                 changed += 1
         return changed
+
+
+class Erased(ErasedKeys):
+    """Those of the embedded store, in its writer's memory."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        super().__init__()
+        self._connection = connection
+        self.reload()
+
+    def reload(self) -> None:
+        """After an erasure."""
+        rows = self._connection.execute("SELECT value FROM identifiers WHERE state = 3 AND value >= ?", (MARK,)).fetchall()
+        hashes = {value for (value,) in rows if value.startswith(MARK)}
+        self.replace(hashes, (read_key(directory_of(self._connection)) or b"in memory") if hashes else b"")
 
 
 def _without(record: Any, gone: list[Key]) -> tuple[Any, ...]:

@@ -1,0 +1,69 @@
+"""The log's days: a table each, made outside of any commit, attached without a lock that readers would wait for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import asyncpg
+
+from tropa_collector.store.postgres.connect import Connection
+
+DAY: Final = 86_400_000_000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def day_of(received_at: int) -> int:
+    """Days since the epoch."""
+    return received_at // DAY
+
+
+def table_of(day: int) -> str:
+    return f"events_{_EPOCH + timedelta(days=day):%Y_%m_%d}"
+
+
+async def make_days(connection: Connection, days: Iterable[int]) -> None:
+    """Make the tables of these days where there are none. Several collectors may do so at once."""
+    for day in sorted(days):
+        if not await _exists(connection, day):
+            try:
+                await _make(connection, day)
+            except (asyncpg.DuplicateTableError, asyncpg.UniqueViolationError, asyncpg.InvalidObjectDefinitionError):
+                if not await _exists(connection, day):
+                    raise
+
+
+async def _exists(connection: Connection, day: int) -> bool:
+    found = await connection.fetchval(
+        "SELECT 1 FROM pg_inherits WHERE inhrelid = to_regclass($1) AND inhparent = 'events'::regclass", table_of(day)
+    )
+    return found is not None
+
+
+async def _make(connection: Connection, day: int) -> None:
+    name = table_of(day)
+    async with connection.transaction():
+        await connection.execute(f"CREATE TABLE {name} (LIKE events INCLUDING DEFAULTS INCLUDING CONSTRAINTS)")
+        await connection.execute(f"ALTER TABLE events ATTACH PARTITION {name} FOR VALUES FROM ({day * DAY}) TO ({(day + 1) * DAY})")
+
+
+async def days_before(connection: Connection, day: int) -> list[int]:
+    """Days that have a table and lie before this one, the oldest first."""
+    rows = await connection.fetch(
+        "SELECT c.relname FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid"
+        " WHERE i.inhparent = 'events'::regclass AND c.relname < $1 ORDER BY c.relname",
+        table_of(day),
+    )
+    return [(datetime.strptime(row[0], "events_%Y_%m_%d").replace(tzinfo=UTC) - _EPOCH).days for row in rows]
+
+
+async def drop_day(connection: Connection, day: int) -> int:
+    """Drop a day's table and say how many events it held: they are counted as purged."""
+    async with connection.transaction():
+        await connection.execute(f"ALTER TABLE events DETACH PARTITION {table_of(day)}")
+        events: int = await connection.fetchval(f"SELECT count(*) FROM {table_of(day)}")
+        await connection.execute(f"DROP TABLE {table_of(day)}")
+        await connection.execute("DELETE FROM days WHERE day = $1", day)
+        await connection.execute("UPDATE counters SET value = value + $1 WHERE name = 'events_purged'", events)
+    return events
