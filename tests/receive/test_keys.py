@@ -174,3 +174,19 @@ def test_a_file_that_cannot_be_read_is_not_replaced(tmp_path: Path, text: str) -
 def test_looking_makes_nothing(tmp_path: Path) -> None:
     assert key_ring(settings(tmp_path)).sources == ()
     assert not (tmp_path / "data").exists()
+
+
+def test_the_visitor_secret_is_made_where_it_is_needed_and_stays(tmp_path: Path) -> None:
+    keys = "web:browser:wk_web"
+    given = settings(tmp_path, write_keys=keys, admin_token=TOKEN)
+    credentials(given)
+    assert not (given.data / FILE_NAME).exists()
+    hidden = settings(tmp_path, write_keys=keys, admin_token=TOKEN, sources={"web": {"cookie_http_only": True}})
+    first, again = credentials(hidden), credentials(hidden)
+    assert first.ring.visitor_secret == again.ring.visitor_secret
+    assert (first.made, again.made) == (False, False)  # nothing that an operator must be shown
+    kept = given.data / FILE_NAME
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert list(tomllib.loads(kept.read_text())) == ["visitor_secret"]
+    credentials(settings(tmp_path, sources={"web": {"cookie_http_only": True}}))
+    assert set(tomllib.loads(kept.read_text())) == {"visitor_secret", "write_keys", "admin_token_hash"}

@@ -38,9 +38,7 @@ def linker_parameter(cookie_name: str) -> bytes:
 
 def _opted_out(event: dict[str, Any]) -> dict[str, Any]:
     context = event.get("context") or {}
-    consent = context.get("consent")
-    signal = {**(consent if isinstance(consent, dict) else {}), "gpc": True}
-    return {**event, "context": {**context, "consent": signal}}
+    return {**event, "context": {**context, "consent": {**(context.get("consent") or {}), "gpc": True}}}
 
 
 def _without_secrets(event: dict[str, Any], cookie_name: str) -> dict[str, Any]:
