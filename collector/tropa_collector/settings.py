@@ -30,6 +30,8 @@ Paths = Annotated[tuple[Path_, ...], NoDecode, BeforeValidator(_comma_list)]
 ScriptPath = Annotated[str, Field(pattern=r"^/[A-Za-z0-9._~/-]*[A-Za-z0-9._~-]$")]
 ScriptPaths = Annotated[tuple[ScriptPath, ...], NoDecode, BeforeValidator(_comma_list)]
 
+DestinationName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]  # a directory's name too
+
 
 class SourceOptions(BaseModel):
     """Options of one source, ``[sources.<name>]`` in tropa.toml. Its key and class come from ``write_keys``."""
@@ -113,6 +115,9 @@ class Settings(BaseSettings):
     quarantine_bytes: int = Field(default=256_000_000, ge=1_000_000)
     quarantine_days: int = Field(default=30, ge=1)
     dedupe_days: int = Field(default=30, ge=30)  # a retry is recognised at least so long, also when its event is gone
+
+    # -- forward
+    destinations: dict[DestinationName, dict[str, Any]] = {}  # [destinations.NAME] in tropa.toml, read by forward/declared.py
 
     # -- stop
     drain_seconds: float = Field(default=8.0, gt=0, le=60)

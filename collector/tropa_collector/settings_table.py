@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from tropa_collector.settings import Settings
 
 MARKS = ("<!-- settings -->", "<!-- /settings -->")
+TABLES = frozenset(("sources", "destinations"))  # of tropa.toml
 _LINE = re.compile(r"^ {4}(\w+): [^#]*(?:# (?:noqa: \w+ - )?(.*))?$")
 
 
@@ -23,8 +24,8 @@ def settings_table() -> str:
 
 
 def _fields() -> Iterator[tuple[str, FieldInfo]]:
-    """All but ``sources``, which no variable can hold: its options stand in tropa.toml."""
-    return ((name, field) for name, field in Settings.model_fields.items() if name != "sources")
+    """All but the tables of tropa.toml: their options stand there."""
+    return ((name, field) for name, field in Settings.model_fields.items() if name not in TABLES)
 
 
 def _comments() -> dict[str, str]:

@@ -265,6 +265,10 @@ class LogFeed(Protocol):
         """These identifiers, and those of these contacts."""
         ...
 
+    async def stop(self) -> None:
+        """Let go of connections."""
+        ...
+
 
 TRUST_NAMES = ("claimed", "signed", "server")
 

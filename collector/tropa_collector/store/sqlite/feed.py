@@ -149,5 +149,5 @@ def _identifiers(connection: sqlite3.Connection, ids: Sequence[int], contacts: S
             where = f"{column} IN ({listed})" + (" AND shared_contact != 0" if column == "shared_contact" else "")
             sql = f"SELECT id, kind, value, contact, shared_from, shared_contact FROM identifiers WHERE {where}"
             for row in connection.execute(sql):
-                found[row[0]] = IdentifierRow(*row, version)
+                found[row[0]] = IdentifierRow._make((*row, version))
     return list(found.values())

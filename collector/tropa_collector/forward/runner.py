@@ -1,0 +1,343 @@
+"""One destination's way along the log: read behind the cursor, choose and map, deliver, move the cursor. Again after a fault.
+
+The log itself is the queue: a destination that is down loses nothing but time. At least once, with stable ids: before the first
+batch of a stretch is sent, the cursor announces how far the log is cut into batches, and after a crash they are cut alike.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from tropa_collector.events.timestamps import to_iso
+from tropa_collector.forward.choose import change_for, wanted
+from tropa_collector.forward.cursor import Cursor
+from tropa_collector.forward.dead_letters import MAX_REASON_CHARS, DeadLetter, DeadLetters
+from tropa_collector.forward.declared import Declared
+from tropa_collector.forward.destination import Batch, DeliveryError, Destination, Refused, Surroundings
+from tropa_collector.forward.mapping import mapped
+from tropa_collector.store.protocol import IdentifierRow, LogFeed, Logged, Stream, Stretch
+
+logger = logging.getLogger("tropa.forward")
+
+ANNOUNCED_BATCHES: Final = 20  # cut ahead at once, so that a busy destination costs one sync a stretch and not one a batch
+SAVE_SECONDS: Final = 1.0
+FIRST_RETRY_SECONDS: Final = 0.25
+REFUSED_IN_A_ROW: Final = 8  # of a batch that has nothing accepted: then it is the destination that is wrong, not the events
+_NO_HEADS: Final[Mapping[Stream, int]] = {}
+
+
+@dataclass(slots=True)
+class Figures:
+    """Of one destination, since its process started."""
+
+    delivered: int = 0
+    left_out: int = 0  # by filter or consent
+    retries: int = 0
+    dead_lettered: int = 0
+    missed: int = 0  # purged from the log before it was their turn
+    failures_in_a_row: int = 0
+    last_error: str = ""
+    last_error_at: str = ""
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """What became of a batch that was taken apart."""
+
+    accepted: int = 0
+    refused: list[tuple[Logged, str]] = field(default_factory=list)
+
+
+class Runner:
+    """Drives one destination. ``step`` does one turn and is all that a test needs; ``run`` repeats it."""
+
+    def __init__(self, declared: Declared, feed: LogFeed, cursor: Cursor, letters: DeadLetters, surroundings: Surroundings) -> None:
+        self.declared = declared
+        self.options = declared.options
+        self.streams: tuple[Stream, ...] = ("events", "changes") if declared.options.changes else ("events",)
+        self.figures = Figures()
+        self.cursor = cursor
+        self.letters = letters
+        self.ends: Mapping[Stream, int] | None = None  # of a backfill: where each stream stops
+        self._feed = feed
+        self._batch_prefix = f"{surroundings.name}{surroundings.backfill and '.' + surroundings.backfill}"
+        self._surroundings = surroundings
+        self._destination: Destination = declared.kind.open(declared.options, surroundings)
+        self._taken: dict[Stream, int] = {}
+        self._seen: dict[Stream, float] = {}  # since when something waits
+        self._heads: Mapping[Stream, int] = _NO_HEADS
+        self._not_before = 0.0
+        self._unsaved_since: float | None = None
+        self._replays: deque[DeadLetter] = deque()
+        self._woken = asyncio.Event()
+        self._finishing = False
+
+    async def start(self, heads: Mapping[Stream, int]) -> None:
+        """Find the place to go on from. ``heads``: where a new destination begins unless it asks for the beginning."""
+        positions, known = self.cursor.positions, dict(self.cursor.positions)
+        for stream in self.streams:
+            begin = heads[stream] if self.options.start == "now" else 0
+            position = positions.get(stream, begin)
+            if position > heads[stream]:  # an older store was put back: what it lacks was delivered, what it will bring was not
+                logger.error("destination %s is ahead of the log, which was restored: it goes on at the end", self.declared.name)
+                position = heads[stream]
+                self.cursor.announced.pop(stream, None)
+            positions[stream] = await self._destination.resume(stream, position)
+        if positions != known:
+            await asyncio.to_thread(self.cursor.save)
+        self._taken = dict(positions)
+        self._heads = heads
+
+    async def run(self) -> None:
+        """Until ``finish``. Nothing that a destination does ends it."""
+        while not self._finishing:
+            self._woken.clear()
+            if not await self.step() and not self._finishing:
+                await self._woken.wait()
+
+    def could_not_start(self, error: Exception) -> None:
+        """``start`` raised; it is called again."""
+        self._failed(error)
+
+    def finish(self) -> None:
+        """Let ``run`` end after the turn that it is in."""
+        self._finishing = True
+        self._woken.set()
+
+    def wake(self, heads: Mapping[Stream, int]) -> None:
+        """Look again: called several times a second, with the newest positions of the log."""
+        self._heads = heads
+        self._woken.set()
+
+    async def step(self) -> bool:
+        """One turn; whether another may follow at once."""
+        if self.cursor.paused or time.monotonic() < self._not_before:
+            return False
+        try:
+            moved = await self._replay()
+            for stream in self.streams:
+                moved |= await self._turn(stream)
+            await self._settle(stop=False)
+            await self._save(at_once=False)
+        except Exception as error:  # noqa: BLE001 - the forwarder loop: whatever a destination raises, it is tried again later
+            self._failed(error)
+            return False
+        self.figures.failures_in_a_row = 0
+        return moved
+
+    async def stop(self) -> None:
+        """Make safe what was taken, save the cursor, close the destination."""
+        try:
+            await self._settle(stop=True)
+        except Exception:
+            logger.exception("destination %s could not make safe what it took; it comes again", self.declared.name)
+        await self._save(at_once=True)
+        await self._destination.close()
+
+    async def pause(self) -> None:
+        """Deliver nothing more, also after a restart, until ``resume``."""
+        self.cursor.paused = True
+        await asyncio.to_thread(self.cursor.save)
+
+    async def resume(self) -> None:
+        """Go on, at once."""
+        self.cursor.paused, self._not_before = False, 0.0
+        await asyncio.to_thread(self.cursor.save)
+        self._woken.set()
+
+    def replay(self) -> int:
+        """Deliver the dead letters again; how many there are."""
+        self._replays.extend(letter for letter in self.letters.letters if letter not in self._replays)
+        self._woken.set()
+        return len(self._replays)
+
+    @property
+    def done(self) -> bool:
+        """Of a backfill: everything up to its ends is safe."""
+        return self.ends is not None and all(self.cursor.positions[stream] >= end for stream, end in self.ends.items())
+
+    async def lag(self) -> dict[str, float]:
+        """Entries that are not safe at the destination yet, and how long the first of them has waited."""
+        behind = {stream: max(0, self._heads.get(stream, 0) - self.cursor.positions.get(stream, 0)) for stream in self.streams}
+        seconds = 0.0
+        for stream, entries in behind.items():
+            since = await self._feed.waiting_since(stream, self.cursor.positions[stream]) if entries else None
+            if since is not None:
+                seconds = max(seconds, time.time() - since / 1e6)
+        return {"lag_events": sum(behind.values()), "lag_seconds": round(seconds, 3)}
+
+    # -- a turn
+
+    async def _turn(self, stream: Stream) -> bool:
+        position, head = self._taken[stream], self._end(stream)
+        if head <= position:
+            self._seen.pop(stream, None)
+            return False
+        waiting_since = self._seen.setdefault(stream, time.monotonic())
+        full = head - position >= self.options.batch_events
+        announced = self.cursor.announced.get(stream, 0)
+        if not full and announced <= position and time.monotonic() - waiting_since < self._linger():
+            return False
+        through = await self._announce(stream, position, head) if self._destination.repeats_batches else head
+        stretch = await self._feed.read(
+            stream, after=position, through=through, limit=self.options.batch_events, max_bytes=self.options.batch_bytes
+        )
+        safe = await self._deliver(await self._batch(stream, position, stretch))
+        self._moved(stream, stretch, safe=safe)
+        return True
+
+    def _end(self, stream: Stream) -> int:
+        head = self._heads.get(stream, 0)
+        return head if self.ends is None else min(head, self.ends[stream])
+
+    def _linger(self) -> float:
+        return self.options.linger_seconds if self.ends is None else 0.0
+
+    async def _announce(self, stream: Stream, position: int, head: int) -> int:
+        """How far batches are cut. A new stretch is on disk before its first batch is sent."""
+        announced = self.cursor.announced.get(stream, 0)
+        if announced <= position:
+            announced = min(head, position + ANNOUNCED_BATCHES * self.options.batch_events)
+            self.cursor.announced[stream] = announced
+            await self._save(at_once=True)
+        return announced
+
+    async def _batch(self, stream: Stream, after: int, stretch: Stretch) -> Batch:
+        if stream == "events":
+            chosen = [entry for entry in stretch.entries if wanted(entry.record, self.options)]
+            entries = [entry._replace(record=mapped(entry.record, self.options.map)) for entry in chosen]
+        else:
+            chosen = stretch.entries
+            entries = [entry._replace(record=change_for(entry.record, self.options)) for entry in chosen]
+        self.figures.left_out += len(stretch.entries) - len(chosen)
+        named = await self._identifiers(stream, chosen) if self._destination.wants_identifiers else ()
+        name = f"{self._batch_prefix}:{stream}:{after + 1}-{stretch.through}"
+        return Batch(name, stream, after + 1, stretch.through, entries, named)
+
+    async def _identifiers(self, stream: Stream, entries: Sequence[Logged]) -> Sequence[IdentifierRow]:
+        if stream == "events":
+            return await self._feed.identifiers([entry.identifier for entry in entries], ())
+        named = (entry.record[key] for entry in entries for key in ("contact_id", "other_contact_id"))
+        return await self._feed.identifiers((), [int(public[1:]) for public in named if public])
+
+    async def _deliver(self, batch: Batch) -> bool:
+        """Deliver a batch, or, where it is refused, all of it that is not."""
+        if not batch.entries and self._destination.repeats_batches:
+            return True
+        attempt = _Attempt()
+        safe = await self._offer(batch, attempt)
+        if attempt.refused:
+            now = to_iso(time.time_ns() // 1_000)
+            letters = [_letter(batch.stream, entry, reason, now) for entry, reason in attempt.refused]
+            await asyncio.to_thread(self.letters.add, letters)
+            logger.warning("destination %s refused %d entries: %s", self.declared.name, len(letters), letters[-1].reason)
+        self.figures.delivered += attempt.accepted
+        self.figures.dead_lettered += len(attempt.refused)
+        return safe
+
+    async def _offer(self, batch: Batch, attempt: _Attempt) -> bool:
+        try:
+            safe = await self._destination.deliver(batch)
+        except Refused as refusal:
+            return await self._take_apart(batch, str(refusal), attempt)
+        attempt.accepted += len(batch.entries)
+        return safe
+
+    async def _take_apart(self, batch: Batch, reason: str, attempt: _Attempt) -> bool:
+        if len(batch.entries) > 1:
+            safe = [await self._offer(half, attempt) for half in batch.halves()]
+            return all(safe)
+        attempt.refused.append((batch.entries[0], reason))
+        if len(attempt.refused) >= REFUSED_IN_A_ROW and not attempt.accepted:
+            raise DeliveryError(f"It refuses everything: {reason}")
+        return True
+
+    def _moved(self, stream: Stream, stretch: Stretch, *, safe: bool) -> None:
+        self._taken[stream] = stretch.through
+        self._seen.pop(stream, None)
+        self.figures.missed += stretch.missed
+        if stretch.missed:
+            logger.error("destination %s: %d entries were purged before their turn", self.declared.name, stretch.missed)
+        if safe:
+            self._safe(stream)
+
+    def _safe(self, stream: Stream) -> None:
+        self.cursor.positions[stream] = self._taken[stream]
+        if self._unsaved_since is None:
+            self._unsaved_since = time.monotonic()
+
+    async def _settle(self, *, stop: bool) -> None:
+        if self._taken != self.cursor.positions and await self._destination.settle(stop=stop):
+            for stream in self.streams:
+                if self._taken[stream] != self.cursor.positions[stream]:
+                    self._safe(stream)
+
+    async def _save(self, *, at_once: bool) -> None:
+        since = self._unsaved_since
+        if at_once or (since is not None and time.monotonic() - since >= SAVE_SECONDS):
+            self._unsaved_since = None
+            await asyncio.to_thread(self.cursor.save)
+
+    def _failed(self, error: Exception) -> None:
+        """Read again from what is safe, after a while that grows and is never the same for two."""
+        figures = self.figures
+        figures.retries += 1
+        figures.failures_in_a_row += 1
+        figures.last_error = f"{type(error).__name__}: {error}"[:MAX_REASON_CHARS]
+        figures.last_error_at = to_iso(time.time_ns() // 1_000)
+        asked = getattr(error, "retry_after_seconds", None)
+        most = min(self.options.longest_retry_seconds, FIRST_RETRY_SECONDS * 2 ** min(figures.failures_in_a_row, 20))
+        self._not_before = time.monotonic() + (asked if asked is not None else random.uniform(most / 2, most))  # noqa: S311 - spread, no secret
+        self._taken = dict(self.cursor.positions)
+        foreseen = isinstance(error, DeliveryError | OSError | TimeoutError)
+        if figures.failures_in_a_row == 1 or not foreseen:
+            logger.warning("destination %s: %s", self.declared.name, figures.last_error, exc_info=not foreseen)
+
+    # -- dead letters
+
+    async def _replay(self) -> bool:
+        """The next dead letter, read from the log anew, as a batch of its own."""
+        if not self._replays:
+            return False
+        letter = self._replays[0]
+        stretch = await self._feed.read(
+            letter.stream, after=letter.position - 1, through=letter.position, limit=1, max_bytes=self.options.batch_bytes
+        )
+        await self._deliver(await self._batch(letter.stream, letter.position - 1, stretch))
+        self._replays.popleft()
+        refused_again = any((one.stream, one.position) == letter[:2] and one != letter for one in self.letters.letters)
+        if not refused_again:
+            await asyncio.to_thread(self.letters.remove, [letter])
+        return True
+
+
+def _letter(stream: Stream, entry: Logged, reason: str, at: str) -> DeadLetter:
+    return DeadLetter(stream, entry.position, str(entry.record.get("messageId") or ""), reason[:MAX_REASON_CHARS], at)
+
+
+def state_of(runner: Runner) -> dict[str, Any]:
+    """A destination as the admin API shows it; its lag is added by whoever asks for it."""
+    figures, options = runner.figures, runner.options
+    paused, failing = runner.cursor.paused, figures.failures_in_a_row > 0
+    return {
+        "name": runner.declared.name,
+        "type": options.type,
+        "state": "paused" if paused else "failing" if failing else "running",
+        "positions": dict(runner.cursor.positions),
+        "delivered": figures.delivered,
+        "left_out": figures.left_out,
+        "retries": figures.retries,
+        "dead_lettered": figures.dead_lettered,
+        "dead_letters": len(runner.letters.letters),
+        "dead_letters_dropped": runner.letters.dropped,
+        "missed": figures.missed,
+        "last_error": figures.last_error or None,
+        "last_error_at": figures.last_error_at or None,
+    }

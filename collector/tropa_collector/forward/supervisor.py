@@ -1,0 +1,188 @@
+"""The collector's end of the forwarding process: start it, keep its last report, pass an operator's wishes on, start it again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from tropa_collector.errors import NotFound, Unavailable
+from tropa_collector.forward.dead_letters import DeadLetter, read_dead_letters
+from tropa_collector.forward.declared import Declared, declared
+from tropa_collector.forward.feed import feed_of
+from tropa_collector.settings import Settings
+from tropa_collector.store.protocol import Stream
+from tropa_collector.store.sqlite.frames import Frames, encode
+
+logger = logging.getLogger("tropa.forward")
+
+RESTART_SECONDS: Final = 0.2
+LONGEST_RESTART_SECONDS: Final = 10.0
+ANSWER_SECONDS: Final = 5.0
+_STREAMS: Final[tuple[Stream, ...]] = ("events", "changes")
+
+
+class Forwarders:
+    """The destinations of one collector. Without any, nothing is started and every list is empty."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._data: Path = settings.data
+        self._tables = settings.destinations
+        self._declared = {one.name: one for one in declared(self._tables)}
+        self._heads: Mapping[Stream, int] = {}
+        self._states: dict[str, dict[str, Any]] = {}
+        self._asked: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._number = 0
+        self._channel: _Channel | None = None
+        self._supervisor: asyncio.Task[None] | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self._stopping = False
+        self.restarts = 0
+
+    # -- what the admin API sees
+
+    def states(self) -> list[dict[str, Any]]:
+        """Every declared destination with its lag and figures, as last reported."""
+        return [self._states.get(one.name) or _unknown(one) for one in self._declared.values()]
+
+    async def ask(self, question: str, name: str) -> dict[str, Any]:
+        """``pause``, ``resume`` or ``replay`` a destination; its state after that.
+
+        Raises:
+            NotFound: there is none of this name.
+            Unavailable: the forwarding process is being started.
+        """
+        self._expect(name)
+        if self._channel is None:
+            raise Unavailable("The forwarding process is being started.", retry_after_seconds=1)
+        self._number += 1
+        number = self._number
+        self._asked[number] = asyncio.get_running_loop().create_future()
+        try:
+            self._channel.send(("ask", number, question, name))
+            async with asyncio.timeout(ANSWER_SECONDS):
+                answer = await self._asked[number]
+        except TimeoutError:
+            raise Unavailable("The forwarding process did not answer in time.", retry_after_seconds=1) from None
+        finally:
+            del self._asked[number]
+        self._states[name] = {key: value for key, value in answer.items() if key != "replaying"}
+        return answer
+
+    def dead_letters(self, name: str) -> list[DeadLetter]:
+        """What the destination refused for good, the oldest first.
+
+        Raises:
+            NotFound: there is none of this name.
+        """
+        self._expect(name)
+        return read_dead_letters(self._data / "destinations" / name / "dead-letters.jsonl")
+
+    def _expect(self, name: str) -> None:
+        if name not in self._declared:
+            raise NotFound(f"There is no destination {name[:80]!r}.")
+
+    # -- the process
+
+    async def start(self) -> None:
+        """Start it. What a new destination begins behind is settled here, before any listener is open."""
+        if not self._declared:
+            return
+        feed = feed_of(self._settings.store, self._data)
+        self._heads = {stream: await feed.head(stream) for stream in _STREAMS}
+        await feed.stop()
+        self._supervisor = asyncio.create_task(self._supervise(), name="forwarding supervisor")
+
+    async def _supervise(self) -> None:
+        delay = RESTART_SECONDS
+        while True:
+            started = asyncio.get_running_loop().time()
+            code = await self._spawn()
+            if self._stopping:
+                return
+            logger.error("forwarding process ended with %s", code)
+            self.restarts += 1
+            lived = asyncio.get_running_loop().time() - started
+            delay = RESTART_SECONDS if lived > LONGEST_RESTART_SECONDS else min(2 * delay, LONGEST_RESTART_SECONDS)
+            await asyncio.sleep(delay)
+
+    async def _spawn(self) -> int:
+        """Run one process to its end."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "tropa_collector.forward.process", str(theirs.fileno()),
+                pass_fds=[theirs.fileno()], stdin=asyncio.subprocess.DEVNULL,
+            )  # fmt: skip
+        ours.setblocking(False)
+        channel = _Channel(self)
+        await asyncio.get_running_loop().create_unix_connection(lambda: channel, sock=ours)
+        # Through the socket, not the command line: tables hold secrets.
+        channel.send(("start", {"data": str(self._data), "destinations": self._tables, "heads": dict(self._heads),
+                                "store": self._settings.store, "log_format": self._settings.log_format}))  # fmt: skip
+        self._channel = channel
+        if self._stopping:
+            channel.close()
+        code = await self._process.wait()
+        self._channel = None
+        channel.close()
+        for waiting in self._asked.values():
+            if not waiting.done():
+                waiting.set_exception(Unavailable("The forwarding process is being started.", retry_after_seconds=1))
+        return code
+
+    def on_message(self, message: tuple[Any, ...]) -> None:
+        if message[0] == "states":
+            self._states = {state["name"]: state for state in message[1]}
+        elif (waiting := self._asked.get(message[1])) is not None and not waiting.done():
+            waiting.set_result(message[2])
+
+    async def stop(self, *, seconds: float) -> None:
+        """Let each destination finish what it is sending, for at most so long; what was not sent is sent after the next start."""
+        self._stopping = True
+        if self._supervisor is None:
+            return
+        if self._channel is not None:
+            self._channel.send(("stop", 0.5 * seconds))
+        done, _ = await asyncio.wait([self._supervisor], timeout=seconds)
+        if not done:
+            logger.error("the forwarding process did not end in time")
+            if self._process is not None and self._process.returncode is None:
+                self._process.kill()
+            self._supervisor.cancel()
+            await asyncio.wait([self._supervisor], timeout=1.0)
+
+
+class _Channel(asyncio.Protocol):
+    """The socket to one forwarding process."""
+
+    def __init__(self, forwarders: Forwarders) -> None:
+        self._forwarders = forwarders
+        self._frames = Frames()
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment] # a stream transport by construction
+
+    def data_received(self, data: bytes) -> None:
+        for message in self._frames.feed(data):
+            self._forwarders.on_message(message)
+
+    def send(self, message: tuple[Any, ...]) -> None:
+        assert self._transport is not None
+        if not self._transport.is_closing():
+            self._transport.write(encode(message))
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+
+def _unknown(one: Declared) -> dict[str, Any]:
+    """Of a destination that has not reported yet."""
+    return {"name": one.name, "type": one.options.type, "state": "starting"}
