@@ -7,6 +7,7 @@ import gc
 import logging
 import signal
 import time
+from collections.abc import Callable
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -15,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tropa_collector.admin.api import AdminParts, admin_app, health, ready_response
+from tropa_collector.admin.console.sessions import Sessions
 from tropa_collector.enrich.device import Devices
 from tropa_collector.enrich.place import Places
 from tropa_collector.listeners import Listener, listener
@@ -29,6 +31,7 @@ from tropa_collector.settings import Settings
 from tropa_collector.store.sqlite.client import SqliteLog
 from tropa_collector.store.sqlite.contacts import SqliteContacts
 from tropa_collector.store.sqlite.reader import SqliteReader
+from tropa_collector.store.sqlite.views import SqliteViews
 from tropa_collector.store.sqlite.writer import FILE_NAME
 
 logger = logging.getLogger("tropa")
@@ -44,6 +47,8 @@ class Collector:
         self.log = SqliteLog(settings)
         self.reader = SqliteReader(settings.data)
         self.contacts = SqliteContacts(settings.data / FILE_NAME)
+        self.views = SqliteViews(settings.data / FILE_NAME)
+        self.console_sessions = Sessions()
         self.devices = Devices(settings.enrich_cache_items)
         self.places = Places(settings.geo_databases, settings.enrich_cache_items)
         self.pipeline = Pipeline(settings, self.log, self.counters, self.devices, self.places)
@@ -57,6 +62,11 @@ class Collector:
         assert self._public is not None
         assert self._admin is not None
         return self._public.address, self._admin.address
+
+    def sign_in_link(self) -> str:
+        """Opens the console once, for whoever sees this process's output; of no use a quarter of an hour later."""
+        address = self.addresses[1].replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+        return f"{address}/sign-in?once={self.console_sessions.invite()}"
 
     async def start(self) -> None:
         """Open the store, warm what is slow the first time, then listen.
@@ -76,7 +86,10 @@ class Collector:
         self._salts = asyncio.create_task(sessions.renew_daily())
         endpoint = Endpoint(settings, ring, self.pipeline, self.log, self.counters, Rates(settings), self._public_app(), sessions)
         token_hash = self.credentials.admin_token_hash
-        parts = AdminParts(self.log, self.reader, self.pipeline, ring, self.counters, token_hash, settings, self.contacts)
+        parts = AdminParts(
+            self.log, self.reader, self.pipeline, ring, self.counters, token_hash, settings, self.contacts, self.views,
+            self.console_sessions,
+        )  # fmt: skip
         self._public = listener(endpoint, settings, settings.host, settings.port, self.counters)
         self._admin = listener(admin_app(parts), settings, settings.admin_host, settings.admin_port, self.counters)
         gc.collect()
@@ -110,6 +123,7 @@ class Collector:
         if self._admin is not None:
             await self._admin.stop(seconds=0.5)
         await self.contacts.stop()
+        await self.views.stop()
         await self.reader.stop()
         return left
 
@@ -121,8 +135,11 @@ async def _not_here(request: Request, error: Exception) -> Response:
     return JSONResponse({"success": False, "code": code, "message": message}, status_code=error.status_code)
 
 
-async def serve(collector: Collector) -> int:
-    """Run until SIGTERM or SIGINT; the exit status is 0 when nothing was left unanswered."""
+async def serve(collector: Collector, *, announce: Callable[[str], None] | None = None) -> int:
+    """Run until SIGTERM or SIGINT; the exit status is 0 when nothing was left unanswered.
+
+    ``announce`` is told the console's sign-in link, which no log may hold.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -131,6 +148,8 @@ async def serve(collector: Collector) -> int:
         await collector.start()
         public, admin = collector.addresses
         logger.info("listening on %s, admin on %s", public, admin)
+        if announce is not None:
+            announce(collector.sign_in_link())
         await stop.wait()
         logger.info("stopping: answering what is in flight")
     finally:

@@ -57,7 +57,12 @@ def serve(**flags: Any) -> None:
     collector = app.Collector(settings)
     if collector.credentials.made:
         _show_credentials(collector)
-    sys.exit(uvloop.run(app.serve(collector)))
+    # Lines of JSON go to a machine that keeps them: no place for a link that signs in.
+    sys.exit(uvloop.run(app.serve(collector, announce=_show_console if settings.log_format == "text" else None)))
+
+
+def _show_console(link: str) -> None:
+    click.echo(f"Console (this link signs in once): {link}")
 
 
 def _show_credentials(collector: Any) -> None:

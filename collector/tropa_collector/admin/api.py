@@ -15,6 +15,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tropa_collector.admin.auth import RequireToken
+from tropa_collector.admin.console.application import console_app
+from tropa_collector.admin.console.gate import Door
+from tropa_collector.admin.console.sessions import Sessions
 from tropa_collector.admin.contacts import contact_routes
 from tropa_collector.admin.imports import import_routes
 from tropa_collector.admin.rights import rights_routes
@@ -25,6 +28,7 @@ from tropa_collector.pipeline import Pipeline
 from tropa_collector.receive.keys import KeyRing
 from tropa_collector.settings import Settings
 from tropa_collector.store.protocol import ContactReader, EventLog, EventQuery, EventReader
+from tropa_collector.store.views import Views
 from tropa_collector.transfer.replay import replay
 
 MAX_LIMIT = 1_000
@@ -42,6 +46,8 @@ class AdminParts:
     token_hash: str
     settings: Settings
     contacts: ContactReader
+    views: Views
+    console_sessions: Sessions
 
 
 class _Json(Response):
@@ -59,7 +65,10 @@ def admin_app(parts: AdminParts) -> Starlette:
     """The admin listener's application."""
     app = Starlette(
         routes=_routes(_Api(parts)) + import_routes(parts) + rights_routes(parts) + contact_routes(parts),
-        middleware=[Middleware(RequireToken, token_hash=parts.token_hash)],
+        middleware=[
+            Middleware(Door, console=console_app(parts, parts.console_sessions)),
+            Middleware(RequireToken, token_hash=parts.token_hash),
+        ],
         exception_handlers={RequestError: _request_error, HTTPException: _http_error, Exception: _fault},
     )
     app.router.redirect_slashes = False

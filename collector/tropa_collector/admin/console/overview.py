@@ -1,0 +1,112 @@
+"""The first page: what arrives, where it ends, who comes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from tropa_collector.admin.console.rendering import visit_of
+from tropa_collector.metrics import OUTCOMES, Counters
+
+if TYPE_CHECKING:
+    from tropa_collector.admin.console.application import Console
+
+KEPT_SECONDS = 5.0  # a summary is not made anew for every browser that looks at it
+SAMPLE_SECONDS = 30.0
+
+
+def routes(console: Console) -> list[Route]:
+    pages = _Overview(console)
+    return [
+        Route("/", pages.page),
+        Route("/overview/figures", pages.figures),
+        Route("/overview/day.json", pages.day),
+    ]
+
+
+class _Overview:
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._traffic: tuple[float, dict[str, Any]] | None = None
+        self._visitors: tuple[float, dict[str, Any]] | None = None
+
+    async def page(self, request: Request) -> Response:
+        return self._console.page(request, "overview.html", **await self._values())
+
+    async def figures(self, request: Request) -> Response:
+        """What the page asks for again while it is open."""
+        return self._console.page(request, "overview_figures.html", **await self._values())
+
+    async def day(self, request: Request) -> Response:
+        """The plot's columns: seconds since 1970, then events of each outcome in five minutes."""
+        minutes = (await self._day())["minutes"]
+        words = visit_of(request).words
+        names = [words.text(f"outcome.{outcome}") for outcome in OUTCOMES[:3]]
+        return JSONResponse({"names": names, "columns": _with_gaps(minutes)})
+
+    async def _values(self) -> dict[str, Any]:
+        log, counters = self._console.parts.log, self._console.parts.counters
+        day, sample = await self._day(), await self._sample()
+        stored, duplicate, quarantined = (sum(row[column] for row in day["minutes"]) for column in (1, 2, 3))
+        state = log.state
+        return {
+            "rate": day["rate"],
+            "day": {"stored": stored, "duplicate": duplicate, "quarantined": quarantined},
+            "balance": balance(counters),
+            "by_source": [balance(counters, source) | {"source": source} for source in sorted(counters.received)],
+            "ready": state.ready,
+            "state": {"code": state.code, "message": state.message},
+            "gauges": dict(log.gauges()),
+            "top": shares(((name or type_, type_, count) for type_, name, count in day["top"])),
+            "sources": day["sources"],
+            "now": time.time(),
+            "sample": sample,
+            "countries": shares((country or "", "", count) for country, count in sample["countries"]),
+            "devices": shares((device or "", "", count) for device, count in sample["devices"]),
+            "browsers": shares((browser or "", "", count) for browser, count in sample["browsers"]),
+        }
+
+    async def _day(self) -> dict[str, Any]:
+        if self._traffic is None or time.monotonic() - self._traffic[0] > KEPT_SECONDS:
+            self._traffic = (time.monotonic(), await self._console.parts.views.traffic(time.time_ns() // 1_000))
+        return self._traffic[1]
+
+    async def _sample(self) -> dict[str, Any]:
+        if self._visitors is None or time.monotonic() - self._visitors[0] > SAMPLE_SECONDS:
+            self._visitors = (time.monotonic(), await self._console.parts.views.visitors(time.time_ns() // 1_000))
+        return self._visitors[1]
+
+
+def balance(counters: Counters, source: str | None = None) -> dict[str, Any]:
+    """received = stored + duplicate + quarantined + refused + in flight, of this process; and each as a share of a bar."""
+    names = [source] if source is not None else list(counters.received)
+    terms = {outcome: sum(counters.outcomes[name, outcome] for name in names) for outcome in OUTCOMES}
+    terms["in_flight"] = sum(counters.in_flight[name] for name in names)
+    received = sum(counters.received[name] for name in names)
+    return {"received": received, "terms": terms, "pieces": pieces(terms, received)}
+
+
+def pieces(terms: Mapping[str, int], whole: int) -> list[tuple[str, float]]:
+    return [(name, 100 * number / whole) for name, number in terms.items() if whole and number]
+
+
+def shares(rows: Iterable[tuple[str, str, int]]) -> list[dict[str, Any]]:
+    """Rows of a list of bars, the longest as long as the list is wide."""
+    listed = list(rows)
+    most = max((count for _, _, count in listed), default=1)
+    return [{"name": name, "kind": kind, "count": count, "length": 100 * count / most} for name, kind, count in listed]
+
+
+def _with_gaps(minutes: Sequence[Sequence[int]], step: int = 300) -> list[list[int]]:
+    """Columns with a row for every five minutes: where nothing came, a line falls to nothing."""
+    if not minutes:
+        return [[], [], [], []]
+    by_start = {row[0]: row[1:] for row in minutes}
+    starts = range(minutes[0][0], minutes[-1][0] + step, step)
+    rows = [(start, *by_start.get(start, (0, 0, 0))) for start in starts]
+    return [list(column) for column in zip(*rows, strict=True)]

@@ -1,0 +1,51 @@
+// What every page does: times in the reader's own zone, copying, and a phone's navigation that shows where one is.
+(() => {
+  "use strict";
+  const language = document.documentElement.lang;
+  const styles = {
+    full: { year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit" },
+    short: { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" },
+    day: { year: "numeric", month: "short", day: "numeric" },
+    clock: { hour: "2-digit", minute: "2-digit", second: "2-digit" },
+  };
+  const formats = Object.fromEntries(
+    Object.entries(styles).map(([name, style]) => [name, new Intl.DateTimeFormat(language, { ...style, hourCycle: "h23" })]),
+  );
+
+  /** A moment as the page's language writes it, in the reader's time zone. */
+  const written = (iso, style = "full") => {
+    const moment = new Date(iso);
+    return Number.isNaN(moment.getTime()) ? iso : formats[style].format(moment);
+  };
+
+  const regions = new Intl.DisplayNames(language, { type: "region" });
+
+  /** A country's name in the page's language; what is no code of one stays as it is. */
+  const country = (code) => (/^[A-Z]{2}$/.test(code) ? regions.of(code) : code);
+
+  const localise = (root) => {
+    for (const place of root.querySelectorAll("[data-country]")) place.textContent = country(place.dataset.country);
+    for (const time of root.querySelectorAll("time[datetime]:not([title])")) {
+      time.title = time.textContent;
+      time.textContent = written(time.dateTime, time.dataset.style);
+    }
+  };
+
+  const copy = async (button) => {
+    const text = document.getElementById(button.dataset.copy).textContent;
+    await navigator.clipboard.writeText(text);
+    const label = button.querySelector("span");
+    const before = label.textContent;
+    label.textContent = button.dataset.done;
+    setTimeout(() => { label.textContent = before; }, 1500);
+  };
+
+  document.addEventListener("click", (click) => {
+    const button = click.target.closest("[data-copy]");
+    if (button) copy(button);
+  });
+  document.addEventListener("htmx:afterSwap", (swap) => localise(swap.detail.target.parentNode ?? document));
+  localise(document);
+  document.querySelector(".nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+  window.tropaConsole = { written, country };
+})();

@@ -1,0 +1,52 @@
+// Plots by uPlot: an element with data-plot names the address of {"names": […], "columns": [[seconds], [count], …]}.
+(() => {
+  "use strict";
+  const language = document.documentElement.lang;
+  const COLOURS = ["--stored", "--duplicate", "--quarantined"];
+  const HEIGHT = 240;
+
+  /** A custom property's colour in the present scheme. */
+  const colour = (name, within) => {
+    const probe = document.createElement("i");
+    probe.style.color = `var(${name})`;
+    within.append(probe);
+    const found = getComputedStyle(probe).color;
+    probe.remove();
+    return found;
+  };
+
+  const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  const number = new Intl.NumberFormat(language, { notation: "compact" });
+
+  const options = (element, names) => {
+    const axis = {
+      stroke: colour("--quiet", element), font: "12px system-ui, sans-serif",
+      grid: { stroke: colour("--line", element), width: 1 }, ticks: { show: false },
+    };
+    const series = names.map((label, at) => {
+      const stroke = colour(COLOURS[at % COLOURS.length], element);
+      return { label, stroke, width: 1.5, fill: at === 0 ? stroke.replace("rgb(", "rgba(").replace(")", ", 0.14)") : undefined, points: { show: false } };
+    });
+    return {
+      width: element.clientWidth, height: HEIGHT, cursor: { y: false, points: { size: 7 } },
+      scales: { y: { range: (_, low, high) => [0, Math.max(high * 1.08, 5)] } },
+      axes: [
+        { ...axis, values: (_, ticks) => ticks.map((tick) => clock.format(tick * 1000)), space: 70 },
+        { ...axis, values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? number.format(tick) : "")), size: 52 },
+      ],
+      series: [{ value: (_, seconds) => (seconds == null ? "—" : clock.format(seconds * 1000)), label: "" }, ...series],
+    };
+  };
+
+  const draw = async (element) => {
+    const { names, columns } = await (await fetch(element.dataset.plot)).json();
+    element.replaceChildren();
+    const plot = new uPlot(options(element, names), columns, element);
+    new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: HEIGHT })).observe(element);
+  };
+
+  const drawAll = () => document.querySelectorAll("[data-plot]").forEach(draw);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+  drawAll();
+  setInterval(() => { if (!document.hidden) drawAll(); }, 60_000);
+})();
