@@ -142,6 +142,13 @@ class NextIds(NamedTuple):
     log: int = 1
 
 
+class Arrival(NamedTuple):
+    """A usual beginning (``arrivals.py``): the lone device that it finds, and its contact, if any."""
+
+    device: Identifier | None = None
+    contact: Contact | None = None
+
+
 class Triage(NamedTuple):
     """A batch after the first look. ``contacts`` is what to load for ``slow``, the indexes of calls that need planning."""
 
@@ -152,6 +159,7 @@ class Triage(NamedTuple):
     slow: list[int]
     contacts: set[int]
     sequence: NextIds
+    arrivals: Mapping[int, Arrival] = {}  # of ``slow`` those that need nothing loaded
 
 
 class Snapshot(NamedTuple):
@@ -177,3 +185,4 @@ class Plan(NamedTuple):
     traits: list[TraitWrite]
     log: list[LogRow]
     sequence: NextIds
+    lone: Mapping[int, Contact] = {}  # contacts made of one identifier, by its id, which nothing else in the batch touched

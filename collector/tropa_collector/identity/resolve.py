@@ -25,9 +25,10 @@ What the trust rules left open, and how it is closed here:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from tropa_collector.identity.alias import link_alias
+from tropa_collector.identity.arrivals import Arrived, alone, arrival, arrive
 from tropa_collector.identity.devices import settle
 from tropa_collector.identity.evidence import tells_nothing
 from tropa_collector.identity.follow import follow_cores
@@ -39,6 +40,7 @@ from tropa_collector.identity.records import (
     LIVE,
     NO_MERGE,
     NORMAL,
+    Arrival,
     Call,
     Contact,
     Edge,
@@ -54,6 +56,7 @@ from tropa_collector.identity.records import (
 )
 
 CLAIM_WINDOW = 7 * DAY
+_NONE: Final[Mapping[int, Contact]] = {}
 T = TypeVar("T")
 Lookup = Callable[[Key], Identifier | None]
 
@@ -64,17 +67,20 @@ def order_time(timestamp: int, received_at: int, trust: int) -> int:
     return max(ts, received_at - CLAIM_WINDOW) if trust == CLAIMED else ts
 
 
-def triage(
+def triage(  # noqa: PLR0913, PLR0917 - a batch, what the store knows of it, and the rules
     calls: Sequence[Call],
     known: Mapping[Key, Identifier],
     pairs: Mapping[Pair, Edge],
     policy: Policy,
     sequence: NextIds,
+    lone: Mapping[int, Contact] = _NONE,
 ) -> Triage:
     """Answer the events that bring nothing new, make the contacts of new visitors, and name what the rest need loaded.
 
     ``known`` holds the stored rows of the batch's keys, ``pairs`` the edges between identifiers of one event. An erased
     identifier, which the store knows by its keyed hash, is handed in under the plain key: it is nobody's for ever.
+    ``lone`` are contacts that the store knows to have one identifier and no edge, by the id of that identifier; it need
+    not name them all.
     """
     erased = {key for key, row in known.items() if row.state == ERASED}
     if erased:
@@ -91,7 +97,7 @@ def triage(
             row = get(ident.key)
             if row is None:
                 fresh.setdefault(ident.key, []).append(index)
-            elif says_nothing_alone(row, ident, call.ts):
+            elif says_nothing_alone(row, ident.trust, call.ts):
                 anchors[index] = row.id
             else:
                 slow.append(index)
@@ -99,7 +105,8 @@ def triage(
             anchor = anchor_if_known(call, idents, get, pairs, policy)
             anchors[index] = anchor
             (several if anchor else slow).append(index)
-    return _sort_out(calls, known, sequence, anchors, fresh, several, slow)
+    arrivals = {i: found for i in alone(slow, calls, fresh) if (found := arrival(calls[i], known, lone, policy)) is not None}
+    return _sort_out(calls, known, sequence, anchors, fresh, several, slow, arrivals)
 
 
 def without_erased(call: Call, erased: set[Key]) -> Call:
@@ -108,8 +115,8 @@ def without_erased(call: Call, erased: set[Key]) -> Call:
     return call._replace(identifiers=left, previous=previous)
 
 
-def says_nothing_alone(row: Identifier, ident: Ident, ts: int) -> bool:
-    return row.trust >= ident.trust and row.first_seen <= ts and (ident.trust == CLAIMED or row.core != 0)
+def says_nothing_alone(row: Identifier, trust: int, ts: int) -> bool:
+    return row.trust >= trust and row.first_seen <= ts and (trust == CLAIMED or row.core != 0)
 
 
 def anchor_if_known(call: Call, idents: tuple[Ident, ...], get: Lookup, pairs: Mapping[Pair, Edge], policy: Policy) -> int:  # noqa: PLR0911 - guards, one a line
@@ -147,9 +154,10 @@ def _sort_out(  # noqa: PLR0913, PLR0917 - the tallies of triage
     fresh: dict[Key, list[int]],
     several: list[int],
     slow: list[int],
+    arrivals: dict[int, Arrival],
 ) -> Triage:
     """A quiet event whose contact a loud one of the same batch touches is planned with it; so is a new key they share."""
-    keys = {key for index in slow for key in calls[index].lookups()}
+    keys = {key for index in slow if index not in arrivals for key in calls[index].lookups()}
     contacts = {known[key].contact for key in keys if key in known}
     loud = set(slow)
     for index in several:
@@ -172,7 +180,8 @@ def _sort_out(  # noqa: PLR0913, PLR0917 - the tallies of triage
         next_identifier += 1
         next_contact += 1
     order = sorted(loud, key=lambda index: (calls[index].ts, calls[index].event_id))
-    return Triage(calls, anchors, identifiers, made, order, contacts, NextIds(next_identifier, next_contact, next_log))
+    sequence = NextIds(next_identifier, next_contact, next_log)
+    return Triage(calls, anchors, identifiers, made, order, contacts, sequence, arrivals)
 
 
 _EMPTY = Snapshot(frozenset(), (), (), ())
@@ -181,11 +190,12 @@ _EMPTY = Snapshot(frozenset(), (), (), ())
 def resolve(batch: Triage, snapshot: Snapshot = _EMPTY, *, policy: Policy) -> Plan:
     """The plan of a batch. ``snapshot`` is what ``batch.contacts`` asked for (``records.py``); empty if nothing is slow."""
     graph = Graph(snapshot, policy, batch.sequence)
-    anchors = list(batch.anchors)
+    anchors, arrived = list(batch.anchors), Arrived()
     for index in batch.slow:
-        anchors[index] = step(graph, batch.calls[index])
+        call, found = batch.calls[index], batch.arrivals.get(index)
+        anchors[index] = step(graph, call) if found is None else arrive(graph, call, found, arrived)
     traits = winning_traits(batch.calls, anchors)
-    return plan_of(graph, anchors, traits, batch)
+    return plan_of(graph, anchors, traits, batch, arrived)
 
 
 def step(graph: Graph, call: Call) -> int:
@@ -220,20 +230,24 @@ def winning_traits(calls: Sequence[Call], anchors: Sequence[int]) -> list[TraitW
     return writes
 
 
-def plan_of(graph: Graph, anchors: list[int], traits: list[TraitWrite], batch: Triage | None = None) -> Plan:
+def plan_of(
+    graph: Graph, anchors: list[int], traits: list[TraitWrite], batch: Triage | None = None, arrived: Arrived | None = None
+) -> Plan:
     made = batch or Triage((), [], [], [], [], set(), NextIds())
+    simple = arrived or Arrived()
     return Plan(
         anchors,
-        made.contacts_made + _rows(graph.contacts, graph.changed_contacts),
-        made.identifiers + _rows(graph.identifiers, graph.changed_identifiers),
+        made.contacts_made + simple.contacts + _rows(graph.contacts, graph.changed_contacts),
+        made.identifiers + simple.identifiers + _rows(graph.identifiers, graph.changed_identifiers),
         graph.redirects,
         _rows(graph.cores, graph.changed_cores),
-        [graph.edges[pair] for pair in sorted(graph.changed_edges)],
+        simple.edges + [graph.edges[pair] for pair in sorted(graph.changed_edges)],
         graph.parted,
         graph.reunited,
         traits,
         graph.log,
         NextIds(graph.next_identifier, graph.next_contact, graph.next_log),
+        {row.id: contact for row, contact in zip(made.identifiers, made.contacts_made, strict=True)},
     )
 
 

@@ -12,9 +12,7 @@ import sqlite3
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain
-from typing import Any, Final, Generic, TypeVar
-
-import orjson
+from typing import Any, Final
 
 from tropa_collector.identity.policy import Policy
 from tropa_collector.identity.records import (
@@ -29,44 +27,18 @@ from tropa_collector.identity.records import (
     Pair,
     Plan,
     Snapshot,
-    TraitWrite,
 )
-from tropa_collector.identity.resolve import order_time, resolve, triage
-from tropa_collector.identity.traits import Register, fold
+from tropa_collector.identity.resolve import order_time, resolve, says_nothing_alone, triage
 from tropa_collector.store.protocol import Record
-from tropa_collector.store.sqlite.words import SEARCHABLE, index_words, word
+from tropa_collector.store.sqlite.recent import Recent
+from tropa_collector.store.sqlite.registers import feed_rows, write_registers, write_words
+from tropa_collector.store.sqlite.words import SEARCHABLE, index_words
 
-CACHE_ROWS = 12_288  # of one generation, of which there are two
-MAX_NAMED_TRAITS = 100  # of one row of the feed
-_DAY = 86_400_000_000
+_DAYS_KEPT: Final = 24_576  # identifiers of which the day of their last event is known
+_DAY: Final = 86_400_000_000
 _IDENTIFIER: Final = ", ".join(Identifier._fields)
 _EDGE: Final = ", ".join(Edge._fields)
 _CONTACT: Final = ", ".join(Contact._fields)
-_REGISTER: Final = ", ".join(Register._fields)
-
-
-Rows = TypeVar("Rows")
-Place = tuple[int, str]  # of a trait: identifier and name
-
-
-class Recent(Generic[Rows]):
-    """The latest rows by key, in two generations, so that forgetting costs nothing."""
-
-    def __init__(self) -> None:
-        self._now: dict[Any, Rows] = {}
-        self._before: dict[Any, Rows] = {}
-
-    def get(self, key: Any) -> Rows | None:
-        row = self._now.get(key)
-        if row is None and (row := self._before.get(key)) is not None:
-            self._now[key] = row
-        return row
-
-    def put(self, key: Any, row: Rows) -> None:
-        if len(self._now) >= CACHE_ROWS:
-            self._before, self._now = self._now, {}
-        self._now[key] = row
-        self._before.pop(key, None)
 
 
 class Resolution:
@@ -78,6 +50,7 @@ class Resolution:
         self._searchable = frozenset(searchable)
         self._rows: Recent[Identifier] = Recent()
         self._edges: Recent[Edge] = Recent()
+        self._lone: Recent[Contact] = Recent()  # by identifier, contacts that have that one and nothing else
         self._days: dict[int, int] = {}
         self.next_ids = self._free_ids()
         index_words(connection, self._searchable)
@@ -97,12 +70,35 @@ class Resolution:
 
     def plan(self, records: Sequence[Record]) -> Plan:
         """Who is behind each record. Nothing is written."""
-        calls = [_call(record) for record in records]
+        anchors, rest = self._first_look(records)
+        calls = [_call(records[index]) for index in rest]
         known = self._lookup({key for call in calls for key in call.lookups()})
-        pairs = self._pairs(calls, known)
-        first = triage(calls, known, pairs, self.policy, self.next_ids)
-        snapshot = self.load(first.contacts) if first.slow else _EMPTY
-        return resolve(first, snapshot, policy=self.policy)
+        lone = {row.id: contact for row in known.values() if (contact := self._lone.get(row.id)) is not None}
+        first = triage(calls, known, self._pairs(calls, known), self.policy, self.next_ids, lone)
+        snapshot = self.load(first.contacts) if first.contacts else _EMPTY
+        plan = resolve(first, snapshot, policy=self.policy)
+        for index, anchor in zip(rest, plan.anchors, strict=True):
+            anchors[index] = anchor
+        return plan._replace(anchors=anchors)
+
+    def _first_look(self, records: Sequence[Record]) -> tuple[list[int], list[int]]:
+        """The anchors of what a lone identifier of lately sent and said nothing new with, and the indexes of the rest.
+
+        Most events end here.
+        """
+        anchors, rest, recent = [0] * len(records), list[int](), self._rows.get
+        for index, (_, trust, _, _, _, received_at, _, timestamp, _, identity) in enumerate(records):
+            if identity is None:
+                continue
+            idents, traits, previous = identity
+            if len(idents) == 1 and not traits and previous is None:
+                ident = idents[0]
+                row = recent(ident[0])
+                if row is not None and says_nothing_alone(row, ident[1], order_time(timestamp, received_at, trust)):
+                    anchors[index] = row[0]
+                    continue
+            rest.append(index)
+        return anchors, rest
 
     def _lookup(self, keys: Collection[Key]) -> dict[Key, Identifier]:
         known, missing = {}, []
@@ -198,113 +194,85 @@ class Resolution:
 
     def write(self, plan: Plan, records: Sequence[Record] = ()) -> None:
         """Put a plan's rows where they belong."""
-        execute = self._connection.executemany
-        execute(
-            f"INSERT INTO contacts ({_CONTACT}) VALUES (?, ?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (id) DO UPDATE SET status = excluded.status,"
-            " merged_into = excluded.merged_into, first_seen = excluded.first_seen, merges = excluded.merges,"
-            " manual = excluded.manual, rev = excluded.rev",
-            plan.contacts,
-        )
-        execute(_UPSERT_IDENTIFIER, plan.identifiers)
-        self._note_days(plan.identifiers)
-        execute("UPDATE contacts SET merged_into = ?2 WHERE merged_into = ?1", plan.redirects)
-        execute(
+        put = self._put
+        put(_UPSERT_CONTACT, plan.contacts)
+        put(_UPSERT_IDENTIFIER, plan.identifiers)
+        put("UPDATE contacts SET merged_into = ?2 WHERE merged_into = ?1", plan.redirects)
+        put(
             "INSERT OR REPLACE INTO cores VALUES (?, ?, ?)",
             [(core.id, core.merges, json.dumps(core.recent)) for core in plan.cores],
         )
-        execute(f"INSERT OR REPLACE INTO edges ({_EDGE}) VALUES ({','.join('?' * len(Edge._fields))})", plan.edges)
-        parted = next((row.id for row in plan.log if row.action == "unmerge"), 0)
-        execute("INSERT OR IGNORE INTO cannot_link VALUES (?, ?, ?)", [(*pair, parted) for pair in plan.cannot_link])
-        execute("DELETE FROM cannot_link WHERE a = ? AND b = ?", plan.can_link)
-        changed = self._write_traits(plan.traits)
+        put(_REPLACE_EDGE, plan.edges)
+        if plan.cannot_link:
+            parted = next((row.id for row in plan.log if row.action == "unmerge"), 0)
+            put("INSERT OR IGNORE INTO cannot_link VALUES (?, ?, ?)", [(*pair, parted) for pair in plan.cannot_link])
+        put("DELETE FROM cannot_link WHERE a = ? AND b = ?", plan.can_link)
         now = time.time_ns() // 1_000
-        rows = [(row[0], now, *row[1:9], json.dumps(row.detail), row.dedup_key) for row in plan.log]
-        rows += self._trait_changes(changed, plan.sequence.log, now)
-        execute("INSERT OR IGNORE INTO identity_log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-        self._logged = plan.sequence.log + len(rows) - len(plan.log)
-        self._write_days(plan.anchors, records)
-
-    def _write_traits(self, writes: Sequence[TraitWrite]) -> Sequence[Place]:
-        """Fold new words into the stored registers, one read, one write, and say which have changed."""
-        if not writes:
-            return ()
-        places = {(write.identifier, write.key) for write in writes}
-        old: dict[Place, Register | None] = dict.fromkeys(places)
-        for row in self._in("traits", f"identifier, key, {_REGISTER}", "identifier", {identifier for identifier, _ in places}):
-            if (row[0], row[1]) in old:
-                old[row[0], row[1]] = _register(row[2:])
-        new = dict(old)
-        for write in writes:
-            place = (write.identifier, write.key)
-            new[place] = fold(new[place], write)
-        told = {place: register for place, register in sorted(new.items()) if register is not None and register != old[place]}
-        self._connection.executemany(
-            "INSERT OR REPLACE INTO traits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [(*place, *_columns(register)) for place, register in told.items()],
-        )
-        changed = [(place, old[place], register) for place, register in told.items() if _value(old[place]) != register.value]
-        self._write_words([(place, _value(before), register.value) for place, before, register in changed])
-        return [place for place, _, _ in changed]
-
-    def _write_words(self, changed: Sequence[tuple[Place, Any, Any]]) -> None:
-        """Keep the searchable traits' index in step."""
-        found = [(word(old), word(new), *place) for place, old, new in changed if place[1] in self._searchable]
-        if not found:
-            return
-        execute = self._connection.executemany
-        execute(
-            "DELETE FROM trait_words WHERE text = ? AND identifier = ? AND key = ?", [(old, *at) for old, _, *at in found if old]
-        )
-        execute("INSERT OR IGNORE INTO trait_words VALUES (?, ?, ?)", [(new, *at) for _, new, *at in found if new])
-
-    def _trait_changes(self, changed: Sequence[Place], first_id: int, now: int) -> list[tuple[Any, ...]]:
-        """One row of the log a contact, so that the feed of changes tells of its traits too."""
-        if not changed:
-            return []
-        owner = dict(self._in("identifiers", "id, contact", "id", {identifier for identifier, _ in changed}))
-        keys: dict[int, set[str]] = {}
-        for identifier, key in changed:
-            keys.setdefault(owner[identifier], set()).add(key)
-        return [
-            (first_id + n, now, "traits", contact, 0, 0, 0, "", "", "system", _dumps(sorted(names)[:MAX_NAMED_TRAITS]), None)
-            for n, (contact, names) in enumerate(sorted(keys.items()))
+        rows = [
+            (id_, now, action, contact, other, a, b, reason, event_id, actor, json.dumps(detail) if detail else "{}", key)
+            for id_, action, contact, other, a, b, reason, event_id, actor, detail, key in plan.log
         ]
+        rows += self._write_traits(plan, now)
+        put("INSERT OR IGNORE INTO identity_log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        self._logged = plan.sequence.log + len(rows) - len(plan.log)
+        self._write_days(plan, records)
 
-    def _note_days(self, identifiers: Sequence[Identifier]) -> None:
-        """New identifiers are written with the day of their first time: that day need not be written again."""
-        free = self.next_ids.identifier
-        for row in identifiers:
-            if row.id >= free:
-                self._days[row.id] = row.first_seen // _DAY
+    def _put(self, sql: str, rows: Sequence[Any]) -> None:
+        if rows:
+            self._connection.executemany(sql, rows)
 
-    def _write_days(self, anchors: Sequence[int], records: Sequence[Record]) -> None:
+    def _write_traits(self, plan: Plan, now: int) -> list[tuple[Any, ...]]:
+        """Write what was said of identifiers and return the rows of the log that tell of it."""
+        if not plan.traits:
+            return []
+        changes = write_registers(self._connection, plan.traits, newborn=self.next_ids.identifier)
+        if not changes:
+            return []
+        write_words(self._connection, changes, self._searchable)
+        owners = {row.id: row.contact for row in plan.identifiers}
+        owners |= self._in("identifiers", "id, contact", "id", {change.place[0] for change in changes} - owners.keys())
+        return feed_rows(changes, owners, plan.sequence.log, now)
+
+    def _write_days(self, plan: Plan, records: Sequence[Record]) -> None:
         """When an identifier was last seen, to the day, written once a day."""
-        days, seen = self._days, {}
-        for anchor, record in zip(anchors, records, strict=False):
+        days, seen, newborn = self._days, dict[int, int](), self.next_ids.identifier
+        for row in plan.identifiers:
+            if row.id >= newborn:
+                days[row.id] = row.first_seen // _DAY  # new ones are written with the day of their first time
+        for anchor, record in zip(plan.anchors, records, strict=False):
             day = record[5] // _DAY
             if anchor and days.get(anchor, 0) < day:
                 days[anchor] = seen[anchor] = day
-        if len(days) > CACHE_ROWS:
+        if len(days) > _DAYS_KEPT:
             self._days = dict(seen)
-        self._connection.executemany("UPDATE identifiers SET last_day = ?2 WHERE id = ?1 AND last_day < ?2", sorted(seen.items()))
+        self._put("UPDATE identifiers SET last_day = ?2 WHERE id = ?1 AND last_day < ?2", sorted(seen.items()))
 
     def committed(self, plan: Plan) -> None:
         """The plan is on disk: what was read of it before is out of date."""
         self.next_ids = plan.sequence._replace(log=self._logged)
         for row in plan.identifiers:
             self._rows.put((row.kind, row.value), row)
+            self._lone.forget(row.id)
         for edge in plan.edges:
             self._edges.put((edge.a, edge.b), edge)
+            self._lone.forget(edge.a)
+            self._lone.forget(edge.b)
+        for identifier, contact in plan.lone.items():
+            self._lone.put(identifier, contact)
 
     def forget_rows(self) -> None:
         """After a rollback, or a change by an operator: what was read before may not be what is on disk."""
-        self._rows, self._edges, self._days = Recent(), Recent(), {}
+        self._rows, self._edges, self._lone, self._days = Recent(), Recent(), Recent(), {}
         self.next_ids = self._free_ids()
 
 
 _EMPTY = Snapshot(frozenset(), (), (), ())
-_UPSERT_IDENTIFIER = (
+_UPSERT_CONTACT: Final = (
+    f"INSERT INTO contacts ({_CONTACT}) VALUES ({','.join('?' * len(Contact._fields))}) ON CONFLICT (id) DO UPDATE SET "
+    + ", ".join(f"{column} = excluded.{column}" for column in Contact._fields if column != "id")
+)
+_REPLACE_EDGE: Final = f"INSERT OR REPLACE INTO edges ({_EDGE}) VALUES ({','.join('?' * len(Edge._fields))})"
+_UPSERT_IDENTIFIER: Final = (
     f"INSERT INTO identifiers ({_IDENTIFIER}, last_day) VALUES ({','.join(f'?{n}' for n in range(1, len(Identifier._fields) + 1))},"
     f" ?{Identifier._fields.index('first_seen') + 1} / {_DAY}) ON CONFLICT (id) DO UPDATE SET "
     + ", ".join(f"{column} = excluded.{column}" for column in Identifier._fields if column not in {"id", "kind", "value"})
@@ -322,28 +290,6 @@ def _call(record: Record) -> Call:
     idents, traits, previous = identity
     # Both are made for every event: a named tuple's own constructor costs three times as much.
     return _new(Call, (message_id, ts, source, trust, tuple([_new(Ident, ident) for ident in idents]), traits, previous))
-
-
-def _register(row: Sequence[Any]) -> Register:
-    value, trust, ts, event_id, source, first_value, first_ts, first_event = row
-    return Register(_loads(value), trust, ts, event_id, source, _loads(first_value), first_ts, first_event)
-
-
-def _value(register: Register | None) -> Any:
-    return None if register is None else register.value
-
-
-def _columns(register: Register) -> tuple[Any, ...]:
-    value, trust, ts, event_id, source, first_value, first_ts, first_event = register
-    return _dumps(value), trust, ts, event_id, source, _dumps(first_value), first_ts, first_event
-
-
-def _loads(text: str | None) -> Any:
-    return None if text is None else orjson.loads(text)
-
-
-def _dumps(value: Any) -> str | None:
-    return None if value is None else orjson.dumps(value).decode()
 
 
 def _ends(edges: Iterable[Edge]) -> set[int]:
