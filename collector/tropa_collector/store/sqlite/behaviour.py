@@ -33,10 +33,11 @@ def touches(connection: sqlite3.Connection, shares: Sequence[Share]) -> tuple[di
         return None, None
     connection.create_function("is_touch", 1, is_touch, deterministic=True)
     first, last = (connection.execute(_TOUCHES.format(mine=table_of(shares), order=order)).fetchone() for order in ("ASC", "DESC"))
-    return _touch(first), _touch(last)
+    return touch(first), touch(last)
 
 
-def _touch(row: tuple[int, int, str] | None) -> dict[str, Any] | None:
+def touch(row: tuple[int, int, str] | None) -> dict[str, Any] | None:
+    """A touch as the API shows it. ``row`` is its event's timestamp, id and body."""
     if row is None:
         return None
     event = orjson.loads(row[2])

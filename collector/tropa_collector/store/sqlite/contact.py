@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -12,10 +11,10 @@ from tropa_collector.events.timestamps import to_iso
 from tropa_collector.identity.policy import Policy
 from tropa_collector.identity.records import Edge, Identifier
 from tropa_collector.identity.traits import Register, Trait, contact_traits, person_of
+from tropa_collector.store.connection import Connection
 from tropa_collector.store.protocol import TRUST_NAMES, public_id
-from tropa_collector.store.sqlite.behaviour import touches
 from tropa_collector.store.sqlite.refs import devices_shared_by, edges_of, inside, members_of, merged_ids, public_ids, shown_value
-from tropa_collector.store.sqlite.timeline import Figures, Share, figures, page, shares_of
+from tropa_collector.store.sqlite.timeline import Figures, Share, shares_of
 
 _REGISTER = ", ".join(Register._fields)
 STATES = ("normal", "joins_nobody", "quarantined", "erased")
@@ -23,16 +22,24 @@ STATUSES = ("live", "merged", "shared_device", "erased")
 POLICY = Policy()
 
 
-def document(connection: sqlite3.Connection, contact: int) -> dict[str, Any]:
+class History(NamedTuple):
+    """How a store finds the events of shares: a page of them, their figures, the first and the last touch."""
+
+    page: Callable[..., tuple[list[Any], str | None]]
+    figures: Callable[..., dict[int, Figures]]
+    touches: Callable[..., tuple[dict[str, Any] | None, dict[str, Any] | None]]
+
+
+def document(connection: Connection, contact: int, history: History) -> dict[str, Any]:
     """The whole of it: identifiers, traits with their origin, figures, what first and last brought the person here."""
     status, first_seen = connection.execute("SELECT status, first_seen FROM contacts WHERE id = ?", (contact,)).fetchone()
     members = members_of(connection, contact)
     shares = shares_of(connection, contact)
-    counted = figures(connection, shares)
+    counted = history.figures(connection, shares)
     beside = _beside(edges_of(connection, [row.id for row in members]))
     seen = {row.id: _last_seen(row, beside.get(row.id, ()), counted.get(row.id)) for row in members}
     traits = traits_of(connection, contact, members or devices_shared_by(connection, contact))
-    first, last = touches(connection, shares)
+    first, last = history.touches(connection, shares)
     return {
         "id": public_id(contact),
         "status": STATUSES[status],
@@ -40,7 +47,7 @@ def document(connection: sqlite3.Connection, contact: int) -> dict[str, Any]:
         "first_seen_at": to_iso(min([first_seen, *(one.first for one in counted.values())])),
         "last_seen_at": to_iso(max([first_seen, *seen.values(), *(one.last for one in counted.values())])),
         "identifiers": [
-            _identifier(row, _source(connection, row, beside.get(row.id, ())), seen[row.id])
+            _identifier(row, _source(connection, row, beside.get(row.id, ()), history), seen[row.id])
             for row in sorted(members, key=_strength)
         ],
         "traits": {name: trait.value for name, trait in traits.items()},
@@ -86,22 +93,22 @@ def _identifier(row: Identifier, source: str | None, last_seen: int) -> dict[str
     return found
 
 
-def _source(connection: sqlite3.Connection, row: Identifier, edges: Sequence[Edge]) -> str | None:
+def _source(connection: Connection, row: Identifier, edges: Sequence[Edge], history: History) -> str | None:
     """Of the strongest, earliest evidence; of an identifier that was only ever alone, of its last event."""
     if edges:
         return min(edges, key=lambda edge: (-edge.trust, edge.first_ts)).source
-    rows, _ = page(connection, [Share(row.id)], None, 1)
+    rows, _ = history.page(connection, [Share(row.id)], None, 1)
     return str(rows[0][4]) if rows else None
 
 
-def traits_of(connection: sqlite3.Connection, contact: int, members: Sequence[Identifier]) -> dict[str, Trait]:
+def traits_of(connection: Connection, contact: int, members: Sequence[Identifier]) -> dict[str, Trait]:
     """What all that was said of its identifiers makes of the contact."""
     rows = {row.id: row for row in members}
     said = [(rows[identifier], key, register) for identifier, key, register in registers_of(connection, rows)]
     return contact_traits(contact, person_of(members, POLICY), said, POLICY)
 
 
-def registers_of(connection: sqlite3.Connection, identifiers: Mapping[int, Identifier]) -> list[tuple[int, str, Register]]:
+def registers_of(connection: Connection, identifiers: Mapping[int, Identifier]) -> list[tuple[int, str, Register]]:
     found = connection.execute(f"SELECT identifier, key, {_REGISTER} FROM traits WHERE identifier IN ({inside(identifiers)})")
     return [(row[0], row[1], register(row[2:])) for row in found]
 

@@ -56,7 +56,7 @@ def members(connection: sqlite3.Connection, contact: int) -> list[Identifier]:
 
 def inside(ids: Collection[int]) -> str:
     """Integers of ours for an IN list."""
-    return ",".join(map(str, sorted(ids)))
+    return ",".join(map(str, sorted(ids))) or "-1"  # standard SQL has no empty list
 
 
 def event_ids(connection: sqlite3.Connection, identifiers: Collection[int]) -> list[int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from tropa_collector.events.timestamps import to_iso
 from tropa_collector.identity.explain import Reason, refused, tree, why
 from tropa_collector.identity.ledger import LogRow
 from tropa_collector.identity.records import Identifier
+from tropa_collector.store.connection import Connection
 from tropa_collector.store.protocol import TRUST_NAMES, Page, public_id
 from tropa_collector.store.sqlite.refs import edges_of, identifiers, inside, members_of, merged_ids, name_of
 
@@ -28,7 +28,7 @@ _LEDGER = "id, at, action, contact, other_contact, a, b, reason, event_id, actor
 _PAIR = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})")
 
 
-def why_one(connection: sqlite3.Connection, contact: int) -> dict[str, Any]:
+def why_one(connection: Connection, contact: int) -> dict[str, Any]:
     """The evidence that holds a contact together, what the ledger tells of it, and the links that were refused to it."""
     members = {row.id: row for row in members_of(connection, contact)}
     ledger = _ledger(connection, [contact, *merged_ids(connection, contact)])
@@ -45,7 +45,7 @@ def why_one(connection: sqlite3.Connection, contact: int) -> dict[str, Any]:
     }
 
 
-def why_pair(connection: sqlite3.Connection, contact: int, a: int, b: int) -> dict[str, Any]:
+def why_pair(connection: Connection, contact: int, a: int, b: int) -> dict[str, Any]:
     """The shortest path of evidence between two identifiers; no links at all when they are not both the contact's."""
     members = {row.id: row for row in members_of(connection, contact)}
     edges = edges_of(connection, members) if {a, b} <= members.keys() else []
@@ -85,7 +85,7 @@ def _refused(refusals: Sequence[Any], rows: dict[int, Identifier]) -> list[dict[
     ]
 
 
-def _ledger(connection: sqlite3.Connection, contacts: Sequence[int]) -> list[Any]:
+def _ledger(connection: Connection, contacts: Sequence[int]) -> list[Any]:
     listed = inside(contacts)
     return connection.execute(
         f"SELECT {_LEDGER} FROM identity_log WHERE id IN ("
@@ -121,7 +121,7 @@ def _line(row: Sequence[Any], rows: dict[int, Identifier]) -> dict[str, Any]:
     return found
 
 
-def changes(connection: sqlite3.Connection, after: int, limit: int) -> list[dict[str, Any]]:
+def changes(connection: Connection, after: int, limit: int) -> list[dict[str, Any]]:
     """The feed: every row of the ledger that changed a contact, the oldest first."""
     actions = ",".join(f"'{action}'" for action in CHANGES)
     ledger = connection.execute(
@@ -131,7 +131,7 @@ def changes(connection: sqlite3.Connection, after: int, limit: int) -> list[dict
     return [_line(row, rows) for row in ledger]
 
 
-def apart(connection: sqlite3.Connection, after: str | None, limit: int) -> Page:
+def apart(connection: Connection, after: str | None, limit: int) -> Page:
     """Pairs that an operator parted, with who, when and why.
 
     Raises:

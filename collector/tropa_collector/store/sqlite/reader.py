@@ -24,7 +24,7 @@ _CONTACT = (
     " FROM identifiers AS i WHERE i.id = events.identifier)"
 )
 _COLUMNS = f"id, received_at, timestamp, original_at, source, trust, {_CONTACT}, body"
-_OUTCOMES = ("stored", "duplicate", "quarantined")
+OUTCOMES = ("stored", "duplicate", "quarantined")
 
 
 class SqliteReader:
@@ -84,7 +84,7 @@ class SqliteReader:
             values.extend(ids)
         if before is not None:
             where.append("id < ?")
-            values.extend(_cursor(before, 1))
+            values.extend(cursor(before, 1))
         async with self._snapshot() as connection:
             rows = await connection.execute_fetchall(
                 "SELECT id, received_at, source, code, path, message, message_id, type, name, original, receipt FROM quarantine"
@@ -92,7 +92,7 @@ class SqliteReader:
                 [*values, limit + 1],
             )
         rows = list(rows)
-        return Page([_quarantined(row) for row in rows[:limit]], str(rows[limit - 1][0]) if len(rows) > limit else None)
+        return Page([quarantine_entry(row) for row in rows[:limit]], str(rows[limit - 1][0]) if len(rows) > limit else None)
 
     async def totals(self) -> dict[str, Any]:
         async with self._snapshot() as connection:
@@ -123,7 +123,7 @@ class SqliteReader:
             "erased_refused": counters["erased_refused"],  # later events that carried an erased identifier
             "store_bytes": pages * 4096,
             "minutes": [
-                {"minute": to_iso(minute * 60_000_000), "source": source, "outcome": _OUTCOMES[outcome], "count": count}
+                {"minute": to_iso(minute * 60_000_000), "source": source, "outcome": OUTCOMES[outcome], "count": count}
                 for minute, source, outcome, count in minutes
             ],
             "top_events": [{"type": type_, "event": name, "count": count} for type_, name, count in names],
@@ -145,7 +145,7 @@ async def _events_by_time(connection: aiosqlite.Connection, query: EventQuery) -
         values.append(query.since)
     if query.before is not None:
         where.append("(received_at, id) < (?, ?)")
-        values.extend(_cursor(query.before, 2))
+        values.extend(cursor(query.before, 2))
     rows = await _all(
         connection,
         f"SELECT {_COLUMNS} FROM events WHERE {' AND '.join(where)} ORDER BY received_at DESC, id DESC LIMIT ?",
@@ -178,7 +178,7 @@ async def _events_by_message_id(connection: aiosqlite.Connection, query: EventQu
     return Page([stored_event(found[event_id]) for event_id in sorted(found, reverse=True)][: query.limit])
 
 
-def _quarantined(row: Sequence[Any]) -> dict[str, Any]:
+def quarantine_entry(row: Sequence[Any]) -> dict[str, Any]:
     keys = (
         "id",
         "received_at",
@@ -199,7 +199,7 @@ def _quarantined(row: Sequence[Any]) -> dict[str, Any]:
     return entry
 
 
-def _cursor(before: str, parts: int) -> tuple[int, ...]:
+def cursor(before: str, parts: int) -> tuple[int, ...]:
     numbers = before.split("-")
     if len(numbers) != parts or not all(part.isascii() and part.isdigit() and len(part) <= 18 for part in numbers):
         raise ValueError("`before` must be the `next` of an earlier page")

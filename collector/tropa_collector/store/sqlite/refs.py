@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Collection, Iterable
 from typing import Any
 
 from tropa_collector.identity.records import ERASED, Contact, Edge, Identifier, NextIds
+from tropa_collector.store.connection import Connection
 from tropa_collector.store.protocol import Ref, public_id
 
 IDENTIFIER = ", ".join(Identifier._fields)
@@ -15,7 +15,7 @@ EDGE = ", ".join(Edge._fields)
 NOBODY = NextIds()
 
 
-def contact_of(connection: sqlite3.Connection, ref: Ref) -> int | None:
+def contact_of(connection: Connection, ref: Ref) -> int | None:
     """The live contact that is meant; a merged one leads to its survivor in one hop."""
     if ref.id:
         row = connection.execute(
@@ -27,17 +27,17 @@ def contact_of(connection: sqlite3.Connection, ref: Ref) -> int | None:
     return None if found is None else int(found[0])
 
 
-def identifier_of(connection: sqlite3.Connection, ref: Ref) -> Identifier | None:
+def identifier_of(connection: Connection, ref: Ref) -> Identifier | None:
     row = connection.execute(f"SELECT {IDENTIFIER} FROM identifiers WHERE value = ? AND kind = ?", (ref.value, ref.kind)).fetchone()
     return None if row is None else Identifier._make(row)
 
 
-def members_of(connection: sqlite3.Connection, contact: int) -> list[Identifier]:
+def members_of(connection: Connection, contact: int) -> list[Identifier]:
     rows = connection.execute(f"SELECT {IDENTIFIER} FROM identifiers WHERE contact = ? ORDER BY id", (contact,))
     return [Identifier._make(row) for row in rows]
 
 
-def devices_shared_by(connection: sqlite3.Connection, contact: int) -> list[Identifier]:
+def devices_shared_by(connection: Connection, contact: int) -> list[Identifier]:
     """Of a shared device's contact: the device, which is an identifier of its first owner."""
     rows = connection.execute(
         f"SELECT {IDENTIFIER} FROM identifiers WHERE shared_contact = ? AND shared_contact != 0 ORDER BY id",
@@ -46,12 +46,12 @@ def devices_shared_by(connection: sqlite3.Connection, contact: int) -> list[Iden
     return [Identifier._make(row) for row in rows]
 
 
-def identifiers(connection: sqlite3.Connection, ids: Iterable[int]) -> dict[int, Identifier]:
+def identifiers(connection: Connection, ids: Iterable[int]) -> dict[int, Identifier]:
     rows = connection.execute(f"SELECT {IDENTIFIER} FROM identifiers WHERE id IN ({inside(set(ids))})")
     return {row[0]: Identifier._make(row) for row in rows}
 
 
-def edges_of(connection: sqlite3.Connection, ids: Collection[int]) -> list[Edge]:
+def edges_of(connection: Connection, ids: Collection[int]) -> list[Edge]:
     """Every edge with an end among these, revoked ones included."""
     listed = inside(ids)
     rows = connection.execute(
@@ -62,7 +62,7 @@ def edges_of(connection: sqlite3.Connection, ids: Collection[int]) -> list[Edge]
 
 def inside(ids: Collection[int]) -> str:
     """Integers of ours for an IN list: a mark each would pass SQLite's bound on marks."""
-    return ",".join(map(str, sorted(ids)))
+    return ",".join(map(str, sorted(ids))) or "-1"  # standard SQL has no empty list
 
 
 def name_of(rows: dict[int, Identifier], identifier: int) -> dict[str, str | None] | None:
@@ -75,7 +75,7 @@ def shown_value(row: Identifier) -> str | None:
     return None if row.state == ERASED else row.value
 
 
-def merged_ids(connection: sqlite3.Connection, contact: int) -> list[int]:
+def merged_ids(connection: Connection, contact: int) -> list[int]:
     rows = connection.execute("SELECT id FROM contacts WHERE merged_into = ? AND merged_into != 0 ORDER BY id", (contact,))
     return [row[0] for row in rows]
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tropa_collector.events.timestamps import to_iso
+from tropa_collector.store.connection import Connection
 from tropa_collector.store.protocol import ContactQuery, Page, public_id
 from tropa_collector.store.sqlite.behaviour import gather_doers
 from tropa_collector.store.sqlite.contact import traits_of
@@ -46,19 +47,24 @@ def search(connection: sqlite3.Connection, query: ContactQuery, searchable: Iter
     Raises:
         ValueError: ``before`` is not of an earlier page.
     """
-    day, identifier = _place(query.before)
+    day, identifier = place(query.before)
     wanted = _gather(connection, query, searchable)
     if query.not_did:
         gather_doers(connection, "unwanted", query.not_did, query.since)
     few = wanted <= FEW if wanted is not None else bool(query.not_did) and _gather_rest(connection) <= FEW
     sql = (_LOOK_UP if few else _WALK).format(only="" if wanted is None else _ONLY, unless=_UNLESS if query.not_did else "")
     rows = connection.execute(sql, {"day": day, "id": identifier, "limit": query.limit + 1}).fetchall()
-    shown = [_summary(connection, contact, last_day) for last_day, _, contact in rows[: query.limit]]
+    shown = [summary(connection, contact, last_day) for last_day, _, contact in rows[: query.limit]]
     last = rows[query.limit - 1] if len(rows) > query.limit else None
     return Page(shown, None if last is None else f"{last[0]}.{last[1]}")
 
 
-def _place(before: str | None) -> tuple[int, int]:
+def place(before: str | None) -> tuple[int, int]:
+    """Where a page begins: behind the last row of the one before, by day and identifier.
+
+    Raises:
+        ValueError: ``before`` is not of an earlier page.
+    """
     if before is None:
         return 1 << 40, 0
     found = _CURSOR.fullmatch(before)
@@ -107,7 +113,8 @@ def _gather_named(connection: sqlite3.Connection, table: str, q: str, searchable
     )
 
 
-def _summary(connection: sqlite3.Connection, contact: int, last_day: int) -> dict[str, Any]:
+def summary(connection: Connection, contact: int, last_day: int) -> dict[str, Any]:
+    """A contact as lists show it."""
     members = members_of(connection, contact)
     (first_seen,) = connection.execute("SELECT first_seen FROM contacts WHERE id = ?", (contact,)).fetchone()
     traits = traits_of(connection, contact, members)

@@ -11,6 +11,8 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from tropa_collector.store.connection import Connection
+
 LOWEST, HIGHEST = -(1 << 62), 1 << 62
 #: timestamp and event id: the order of a timeline.
 Moment = tuple[int, int]
@@ -37,7 +39,7 @@ class Figures(NamedTuple):
     last: int
 
 
-def shares_of(connection: sqlite3.Connection, contact: int) -> list[Share]:
+def shares_of(connection: Connection, contact: int) -> list[Share]:
     """Whose events are the contact's, and from when to when."""
     own = connection.execute("SELECT id, shared_from FROM identifiers WHERE contact = ?", (contact,)).fetchall()
     shared = connection.execute(
@@ -56,7 +58,7 @@ def table_of(shares: Sequence[Share]) -> str:
 
 def page(connection: sqlite3.Connection, shares: Sequence[Share], before: str | None, limit: int) -> tuple[list[Any], str | None]:
     """Rows of events for ``stored_event`` without the contact's column, newest first, and the next page's ``before``."""
-    top = _moment(before)
+    top = moment(before)
     places = newest(connection, shares, top, limit + 1)
     wanted = places[:limit]
     ids = ",".join(str(event_id) for _, event_id in wanted)
@@ -65,7 +67,12 @@ def page(connection: sqlite3.Connection, shares: Sequence[Share], before: str | 
     return [rows[event_id] for _, event_id in wanted if event_id in rows], following
 
 
-def _moment(before: str | None) -> Moment:
+def moment(before: str | None) -> Moment:
+    """Where a page begins: behind the last event of the one before.
+
+    Raises:
+        ValueError: ``before`` is not of an earlier page.
+    """
     if before is None:
         return HIGHEST, HIGHEST
     found = _CURSOR.fullmatch(before)

@@ -1,0 +1,27 @@
+"""The seam under SQL that both stores speak: standard statements with ``?`` marks over whatever answers them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Protocol
+
+
+class Answer(Protocol):
+    """Rows of one statement."""
+
+    @property
+    def rowcount(self) -> int: ...
+
+    def fetchone(self) -> Any: ...
+
+    def fetchall(self) -> list[Any]: ...
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+class Connection(Protocol):
+    """A database inside a transaction, asked from one thread: SQLite's own connection, or ``postgres.session.Session``."""
+
+    def execute(self, sql: str, values: Any = ..., /) -> Answer: ...
+
+    def executemany(self, sql: str, rows: Iterable[Any], /) -> Answer: ...

@@ -1,0 +1,29 @@
+"""``ContactReader`` over PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from tropa_collector.store.contact_reading import ContactReading
+from tropa_collector.store.postgres.history import HISTORY
+from tropa_collector.store.postgres.search import search
+from tropa_collector.store.postgres.session import Session
+from tropa_collector.store.postgres.snapshots import Snapshots
+from tropa_collector.store.sqlite.words import SEARCHABLE
+
+Result = TypeVar("Result")
+
+
+class PostgresContacts(ContactReading):
+    """Its snapshots may be shared with other readers."""
+
+    def __init__(self, snapshots: Snapshots, searchable: Iterable[str] = SEARCHABLE) -> None:
+        super().__init__(HISTORY, search, searchable)
+        self._snapshots = snapshots
+
+    async def stop(self) -> None:
+        await self._snapshots.stop()
+
+    async def _read(self, function: Callable[[Session], Result]) -> Result:
+        return await self._snapshots.read(function)

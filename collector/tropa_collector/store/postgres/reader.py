@@ -1,0 +1,113 @@
+"""``EventReader`` over PostgreSQL: stored events, quarantine and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tropa_collector.events.timestamps import to_iso
+from tropa_collector.store.postgres.session import Session
+from tropa_collector.store.postgres.snapshots import Snapshots
+from tropa_collector.store.protocol import EventQuery, Page, stored_event
+from tropa_collector.store.sqlite.reader import OUTCOMES, cursor, quarantine_entry
+
+#: Whose an event is, is asked when it is read: a device's later events are nobody's once the device is shared.
+CONTACT = (
+    "(SELECT CASE WHEN i.shared_from IS NOT NULL AND events.timestamp >= i.shared_from THEN i.shared_contact ELSE i.contact END"
+    " FROM identifiers AS i WHERE i.id = events.identifier)"
+)
+COLUMNS = f"id, received_at, timestamp, original_at, source, trust, {CONTACT}, body"
+_LAST_HOUR = "minute > (SELECT max(minute) - 60 FROM rollups)"
+
+
+class PostgresReader:
+    """Over snapshots that may be shared with other readers."""
+
+    def __init__(self, snapshots: Snapshots) -> None:
+        self._snapshots = snapshots
+
+    async def start(self) -> None:
+        """See that the store can be read.
+
+        Raises:
+            Unavailable: it cannot.
+        """
+        async with self._snapshots.snapshot():
+            return
+
+    async def stop(self) -> None:
+        await self._snapshots.stop()
+
+    async def events(self, query: EventQuery) -> Page:
+        return await self._snapshots.read(lambda session: _events(session, query))
+
+    async def quarantine(
+        self, *, code: str | None = None, ids: Sequence[int] = (), before: str | None = None, limit: int = 100
+    ) -> Page:
+        return await self._snapshots.read(lambda session: _quarantine(session, code, ids, before, limit))
+
+    async def totals(self) -> dict[str, Any]:
+        return await self._snapshots.read(_totals)
+
+
+def _events(session: Session, query: EventQuery) -> Page:
+    where, values = ["true"], list[Any]()
+    named = (("message_id", query.message_id), ("type", query.type), ("name", query.name), ("source", query.source))
+    for column, value in named:
+        if value is not None:
+            where.append(f"{column} = ?")
+            values.append(value)
+    if query.since is not None:
+        where.append("received_at >= ?")
+        values.append(query.since)
+    if query.before is not None:
+        where.append("received_at <= ? AND (received_at, id) < (?, ?)")  # the first alone leaves days out
+        at, number = cursor(query.before, 2)
+        values += [at, at, number]
+    sql = f"SELECT {COLUMNS} FROM events WHERE {' AND '.join(where)} ORDER BY received_at DESC, id DESC LIMIT ?"
+    rows = session.execute(sql, [*values, query.limit + 1]).fetchall()
+    shown = rows[: query.limit]
+    return Page([stored_event(row) for row in shown], f"{shown[-1][1]}-{shown[-1][0]}" if len(rows) > query.limit else None)
+
+
+def _quarantine(session: Session, code: str | None, ids: Sequence[int], before: str | None, limit: int) -> Page:
+    where, values = ["true"], list[Any]()
+    tests = (("code = ?", code), ("id = ANY(?)", list(ids) or None), ("id < ?", None if before is None else cursor(before, 1)[0]))
+    for test, value in tests:
+        if value is not None:
+            where.append(test)
+            values.append(value)
+    rows = session.execute(
+        "SELECT id, received_at, source, code, path, message, message_id, type, name, original, receipt FROM quarantine"
+        f" WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?",
+        [*values, limit + 1],
+    ).fetchall()
+    return Page([quarantine_entry(row) for row in rows[:limit]], str(rows[limit - 1][0]) if len(rows) > limit else None)
+
+
+def _totals(session: Session) -> dict[str, Any]:
+    counters = dict(session.execute("SELECT name, value FROM counters").fetchall())
+    stored, held, size = session.execute(
+        "SELECT (SELECT coalesce(sum(events), 0)::bigint FROM days), (SELECT count(*) FROM quarantine),"
+        " pg_database_size(current_database())"
+    ).fetchone()
+    minutes = session.execute(
+        f"SELECT minute, source, outcome, sum(count)::bigint FROM rollups WHERE {_LAST_HOUR}"
+        " GROUP BY minute, source, outcome ORDER BY minute, source, outcome"
+    )
+    names = session.execute(
+        f"SELECT type, name, sum(count)::bigint AS n FROM rollups WHERE outcome = 0 AND {_LAST_HOUR}"
+        " GROUP BY type, name ORDER BY n DESC LIMIT 20"
+    )
+    figures = ("events_purged", "quarantine_dropped", "quarantine_released", "quarantine_bytes", "events_erased", "erased_refused")
+    return {
+        "events_stored": stored,
+        "quarantined": held,
+        **{name: counters[name] for name in figures},
+        "store_bytes": size,
+        "minutes": [
+            {"minute": to_iso(minute * 60_000_000), "source": source, "outcome": OUTCOMES[outcome], "count": count}
+            for minute, source, outcome, count in minutes
+        ],
+        "top_events": [{"type": type_, "event": name, "count": count} for type_, name, count in names],
+    }
