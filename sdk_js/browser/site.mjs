@@ -24,7 +24,7 @@ const bodyOf = async (stream) => {
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Passes a request on to a real collector and gives its answer in the recorder's shape. */
-const forwarder = (url) => ({ headers, body, path }) =>
+export const forwarder = (url) => ({ headers, body, path }) =>
   new Promise((resolve, reject) => {
     const target = new URL(path, url);
     const { 'content-length': _, connection: __, ...kept } = headers;

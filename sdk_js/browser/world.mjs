@@ -1,19 +1,30 @@
-// One browser, one site and one recording collector for a file of tests.
+// One browser, one site and one collector for a file of tests: the real one that the environment names, else a recorder.
 
 import { after, before } from 'node:test';
 import { launch, sleep, until } from './chromium.mjs';
 import { createRecorder } from './recorder.mjs';
 import { createGate, createSite, html, tag } from './site.mjs';
+import { createWitness } from './witness.mjs';
 
-export const KEY = 'wk_test';
+const { TROPA_TEST_COLLECTOR: named } = process.env;
+
+/** `{url, admin, token, key, hiddenKey}` of a real collector; `hiddenKey` is of a source with `cookie_http_only`. */
+export const real = named && JSON.parse(named);
+
+export const KEY = real ? real.key : 'wk_test';
+export const HIDDEN_KEY = real ? real.hiddenKey : 'wk_test';
+
+const collector = (options) => (real ? createWitness(real) : createRecorder(options));
 
 /**
  * `world.open({data, path, init})` opens `/` of the site in a visitor of its own, with the script tag's `data-*`
  * attributes given; everything that the page throws is in `page.thrown`.
  */
-export const createWorld = ({ pages = {}, recorder = createRecorder(), delayMs = 0, args = [] } = {}) => {
+export const createWorld = ({ pages = {}, httpOnly = false, delayMs = 0, args = [] } = {}) => {
+  const recorder = collector({ httpOnly });
   const world = { recorder };
-  const plain = (url) => html(tag({ key: KEY, url: world.gate.url, ...Object.fromEntries(url.searchParams) }), '<h1>Shop</h1>');
+  const key = httpOnly ? HIDDEN_KEY : KEY;
+  const plain = (url) => html(tag({ key, url: world.gate.url, ...Object.fromEntries(url.searchParams) }), '<h1>Shop</h1>');
 
   before(async () => {
     world.gate = await createGate(recorder, { delayMs });

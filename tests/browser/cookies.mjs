@@ -2,11 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createRecorder } from '../../sdk_js/browser/recorder.mjs';
 import { createWorld, sleep, until } from '../../sdk_js/browser/world.mjs';
 
 const world = createWorld();
-const hidden = createWorld({ recorder: createRecorder({ httpOnly: true }) });
+const hidden = createWorld({ httpOnly: true });
 
 const cookie = async (context, name) => (await context.cookies()).find((one) => one.name === name);
 

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { createWorld, html } from '../../sdk_js/browser/world.mjs';
+import { createWorld, html, KEY } from '../../sdk_js/browser/world.mjs';
 
 const sdk = fileURLToPath(new URL('../../sdk_js', import.meta.url));
 const { build } = createRequire(join(sdk, 'package.json'))('esbuild');
@@ -18,7 +18,8 @@ import { createTropa, enablePageViews, type EcommerceEvents } from '@tropa/brows
 import { enableForms } from '@tropa/browser/forms';
 import { enableOutboundLinks } from '@tropa/browser/links';
 declare const ENDPOINT: string;
-const tropa = createTropa<EcommerceEvents & { Custom: { n: number } }>({ writeKey: 'wk_test', url: ENDPOINT });
+declare const KEY: string;
+const tropa = createTropa<EcommerceEvents & { Custom: { n: number } }>({ writeKey: KEY, url: ENDPOINT });
 const stop: (() => void)[] = [enablePageViews(tropa), enableForms(tropa), enableOutboundLinks(tropa)];
 tropa.track('Product Added', { product_id: 'sku-1', price: 990 });
 tropa.track('Custom', { n: stop.length });
@@ -55,7 +56,7 @@ test('types: right code passes, wrong code does not, under both module resolutio
 test('an ESM bundle of it delivers', async () => {
   const { outputFiles } = await build({
     absWorkingDir: project, entryPoints: ['shop.ts'], bundle: true, format: 'esm', write: false, minify: true,
-    define: { ENDPOINT: JSON.stringify(world.gate.url) },
+    define: { ENDPOINT: JSON.stringify(world.gate.url), KEY: JSON.stringify(KEY) },
   });
   world.bundle = outputFiles[0].text;
   const page = await world.open({ path: '/shop', wait: false });
