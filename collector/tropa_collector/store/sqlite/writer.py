@@ -26,6 +26,7 @@ from typing import Any
 
 from tropa_collector.errors import StoreError
 from tropa_collector.store.protocol import Submission
+from tropa_collector.store.sqlite.checkpoints import Checkpoints
 from tropa_collector.store.sqlite.frames import Frames, decode_submission, encode
 from tropa_collector.store.sqlite.migrate import migrate
 from tropa_collector.store.sqlite.retention import Retention
@@ -73,7 +74,7 @@ class Writer:
         self._frames = Frames()
         self._transaction = Transaction(connection, dedupe=options.dedupe)
         self._retention = Retention(connection, options)
-        self._since_checkpoint = 0
+        self._checkpoints = Checkpoints(CHECKPOINT_BYTES)
         self._healthy = True
 
     def run(self) -> None:
@@ -104,7 +105,7 @@ class Writer:
         return taken, True
 
     def _commit(self, numbered: list[tuple[int, Submission]]) -> None:
-        submissions = [submission for _, submission in numbered]
+        submissions, started = [submission for _, submission in numbered], time.monotonic()
         try:
             outcomes = self._outcomes(submissions)
         except sqlite3.Error as error:
@@ -114,10 +115,12 @@ class Writer:
             if code != "disk_full":
                 raise  # a new process opens the file anew
             return
+        seconds = time.monotonic() - started
         self._send(("acks", [(number, flags) for (number, _), flags in zip(numbered, outcomes, strict=True)]))
         self._recovered()
-        self._since_checkpoint += sum(len(record[8]) for submission in submissions for record in submission.records)
-        if self._since_checkpoint >= CHECKPOINT_BYTES:
+        size = sum(len(record[8]) for submission in submissions for record in submission.records)
+        self._checkpoints.committed(size, seconds)
+        if self._checkpoints.due:
             self.checkpoint()
             self._retention.step()
 
@@ -144,12 +147,13 @@ class Writer:
 
     def checkpoint(self) -> None:
         """Move the log into the file, synced; a full disk puts it off."""
-        self._since_checkpoint = 0
+        started = time.monotonic()
         try:
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         except sqlite3.Error as error:
             if _fault(error)[0] != "disk_full":
                 raise
+        self._checkpoints.ran(time.monotonic() - started)
 
     def _send(self, message: tuple[Any, ...]) -> None:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the collector is gone; what it sent is committed
