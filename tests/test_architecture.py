@@ -48,7 +48,7 @@ RULES = {
     "SQL": (("sqlite3", "aiosqlite"), ("store/", "transfer/", "doctor.py")),
     "prometheus": (("prometheus_client",), ("metrics.py",)),
     "the command line": (("click",), ("cli.py", "cli_")),
-    "HTTP clients": (("urllib.request", "urllib3", "http.client"), ("transfer/", "forward/")),
+    "HTTP clients": (("urllib.request", "urllib3", "http.client"), ("transfer/", "forward/", "demo/")),
     "processes": (("subprocess", "multiprocessing"), ("demo/",)),
 }
 

@@ -37,16 +37,14 @@ def demo(  # noqa: PLR0913 - the command's options
     *, port: int, admin_port: int, shop_port: int, data: Path, traffic: bool, days: int, visits: int, speed: float, seed: int
 ) -> None:
     """Run a collector and a small shop that uses it, all on this machine alone."""
-    import uvloop  # noqa: PLC0415 - heavy, and of this command alone
-
-    from tropa_collector import logs  # noqa: PLC0415
+    from tropa_collector import logs  # noqa: PLC0415 - heavy, and of this command alone
     from tropa_collector.demo.run import demo_settings, run  # noqa: PLC0415
     from tropa_collector.demo.traffic.player import Pace, Traffic  # noqa: PLC0415
 
     settings = demo_settings(load({"port": port, "admin_port": admin_port, "data": data}))
     logs.configure(settings.log_format)
     player = Traffic(Pace(days, visits, speed, seed), click.echo) if traffic else None
-    sys.exit(uvloop.run(run(settings, shop_port, player, lambda addresses: _greet(addresses, data, traffic=traffic))))
+    sys.exit(run(settings, shop_port, player, lambda addresses: _greet(addresses, data, traffic=traffic)))
 
 
 def _greet(at: Addresses, data: Path, *, traffic: bool) -> None:

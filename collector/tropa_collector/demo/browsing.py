@@ -31,6 +31,7 @@ async def product(request: Request, session: Session) -> Response:
         raise HTTPException(404)
     own = catalogue.category(found.category)
     assert own is not None
-    beside = [other for other in catalogue.products_of(own) if other != found] or [*catalogue.PRODUCTS]
+    nearest_first = dict.fromkeys((*catalogue.products_of(own), *catalogue.PRODUCTS))
+    beside = [other for other in nearest_first if other != found][:4]
     calls = [commerce.page("Product", found.name), commerce.product_viewed(found)]
-    return show(request, session, "product.html", title=found.name, calls=calls, product=found, category=own, beside=beside[:3])
+    return show(request, session, "product.html", title=found.name, calls=calls, product=found, category=own, beside=beside)

@@ -8,6 +8,8 @@ import secrets
 import signal
 from collections.abc import Callable
 
+import uvloop
+
 import tropa
 from tropa_collector.app import Collector
 from tropa_collector.demo.addresses import Addresses
@@ -32,12 +34,16 @@ def demo_settings(settings: Settings) -> Settings:
     return settings.model_copy(update={**loopback, "admin_token": token})
 
 
-async def run(settings: Settings, shop_port: int, traffic: Traffic | None, on_start: Callable[[Addresses], None]) -> int:
+def run(settings: Settings, shop_port: int, traffic: Traffic | None, on_start: Callable[[Addresses], None]) -> int:
     """Serve until SIGTERM or SIGINT; the exit status is 0 when nothing was left unanswered.
 
     Raises:
         StoreError, SettingsError: the collector cannot start, or has no source that the shop could be.
     """
+    return uvloop.run(_run(settings, shop_port, traffic, on_start))
+
+
+async def _run(settings: Settings, shop_port: int, traffic: Traffic | None, on_start: Callable[[Addresses], None]) -> int:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
@@ -53,6 +59,7 @@ async def run(settings: Settings, shop_port: int, traffic: Traffic | None, on_st
         addresses = Addresses(shop.address, public, admin, settings.admin_token or "", browser, server)
         on_start(addresses)
         await _play_until(stop, traffic, addresses)
+        logger.info("stopping: the shop first, then the collector")
         await shop.stop(seconds=1)
         await asyncio.to_thread(tracker.shutdown, STOP_SECONDS)
     finally:

@@ -4,7 +4,8 @@
   const LONGEST = 40;
   const trail = JSON.parse(sessionStorage.getItem(KEY) || '[]');
 
-  const name = ({ type, event, category, name }) => event || { page: `Page: ${[category, name].filter(Boolean).join(' · ')}`, identify: 'Identify' }[type] || type;
+  const titled = ({ category, name }) => `Page: ${[...new Set([category, name])].join(' · ')}`;
+  const labelled = (event) => event.event || (event.type === 'page' ? titled(event) : 'Identify');
 
   const line = ({ at, what, who }) => {
     const item = document.createElement('li');
@@ -24,7 +25,7 @@
   tropa.on('event', (event) => {
     const at = new Date(event.timestamp).toLocaleTimeString([], { hour12: false });
     const id = event.userId || String(event.anonymousId).slice(-8);
-    trail.unshift({ at, what: name(event), who: id });
+    trail.unshift({ at, what: labelled(event), who: id });
     trail.length = Math.min(trail.length, LONGEST);
     sessionStorage.setItem(KEY, JSON.stringify(trail));
     show();
