@@ -19,6 +19,7 @@ from tropa_collector.admin.api import AdminParts, admin_app, health, ready_respo
 from tropa_collector.admin.console.sessions import Sessions
 from tropa_collector.enrich.device import Devices
 from tropa_collector.enrich.place import Places
+from tropa_collector.forward.supervisor import Forwarders
 from tropa_collector.listeners import Listener, listener
 from tropa_collector.metrics import Counters
 from tropa_collector.pipeline import Pipeline
@@ -51,6 +52,7 @@ class Collector:
         self.console_sessions = Sessions()
         self.devices = Devices(settings.enrich_cache_items)
         self.places = Places(settings.geo_databases, settings.enrich_cache_items)
+        self.forwarders = Forwarders(settings)
         self.pipeline = Pipeline(settings, self.log, self.counters, self.devices, self.places)
         self._salts: asyncio.Task[None] | None = None
         self._public: Listener | None = None
@@ -81,6 +83,7 @@ class Collector:
         self.places.lookup("8.8.8.8")
         await store
         await self.reader.start()
+        await self.forwarders.start()
         ring = self.credentials.ring
         sessions = SessionKeys(settings.data)
         self._salts = asyncio.create_task(sessions.renew_daily())
@@ -88,7 +91,7 @@ class Collector:
         token_hash = self.credentials.admin_token_hash
         parts = AdminParts(
             self.log, self.reader, self.pipeline, ring, self.counters, token_hash, settings, self.contacts, self.views,
-            self.console_sessions,
+            self.console_sessions, self.forwarders,
         )  # fmt: skip
         self._public = listener(endpoint, settings, settings.host, settings.port, self.counters)
         self._admin = listener(admin_app(parts), settings, settings.admin_host, settings.admin_port, self.counters)
@@ -112,7 +115,7 @@ class Collector:
         return app
 
     async def stop(self) -> int:
-        """Refuse new, answer what is in flight, commit, close. The number of events left unanswered, 0 if all went well."""
+        """Refuse new, answer what is in flight, commit, stop forwarding, close: the number of events left unanswered."""
         budget = self.settings.drain_seconds
         deadline = time.monotonic() + budget
         if self._salts is not None:
@@ -120,6 +123,7 @@ class Collector:
         if self._public is not None:
             await self._public.stop(seconds=0.75 * budget)
         left = await self.log.stop(seconds=max(1.0, deadline - time.monotonic()))
+        await self.forwarders.stop(seconds=max(1.0, deadline - time.monotonic()))
         if self._admin is not None:
             await self._admin.stop(seconds=0.5)
         await self.contacts.stop()

@@ -8,7 +8,7 @@ flight``. An event counts as received once its envelope was read; a request refu
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -41,9 +41,10 @@ class Counters:
 
 
 class _Families:
-    def __init__(self, counters: Counters, log: EventLog) -> None:
+    def __init__(self, counters: Counters, log: EventLog, destinations: Sequence[Mapping[str, Any]]) -> None:
         self._counters = counters
         self._log = log
+        self._destinations = destinations
 
     def collect(self) -> Iterator[Metric]:
         counters = self._counters
@@ -76,6 +77,33 @@ class _Families:
         yield GaugeMetricFamily("tropa_store_ready", "1 when a commit would be accepted", value=float(self._log.state.ready))
         for name, value in self._log.gauges().items():
             yield GaugeMetricFamily(f"tropa_store_{name}", f"The store's {name.replace('_', ' ')}", value=value)
+        yield from _of_destinations(self._destinations)
+
+
+def _of_destinations(states: Sequence[Mapping[str, Any]]) -> Iterator[Metric]:
+    """Counters are those of the forwarding process, since it started."""
+    for name, text in (
+        ("lag_events", "Entries of the log that are not safe there yet"),
+        ("lag_seconds", "How long the first of them has waited"),
+        ("dead_letters", "Entries that it refused, kept for a replay"),
+    ):
+        gauge = GaugeMetricFamily(f"tropa_destination_{name}", text, labels=("destination",))
+        for state in states:
+            gauge.add_metric((state["name"],), state.get(name, 0))
+        yield gauge
+    running = GaugeMetricFamily("tropa_destination_running", "1 unless it fails or is paused", labels=("destination",))
+    for state in states:
+        running.add_metric((state["name"],), float(state["state"] == "running"))
+    yield running
+    for name, text in (
+        ("delivered", "Entries that it took"),
+        ("retries", "Deliveries that failed and were tried again"),
+        ("dead_lettered", "Entries that it refused"),
+        ("left_out", "Entries that its filter or their consent kept back"),
+        ("missed", "Entries that were purged from the log before their turn"),
+    ):
+        values = {(state["name"],): state.get(name, 0) for state in states}
+        yield _counter(f"tropa_destination_{name}", text, ("destination",), values)
 
 
 def _counter(name: str, text: str, labels: tuple[str, ...], values: Mapping[Any, int]) -> Metric:
@@ -85,8 +113,8 @@ def _counter(name: str, text: str, labels: tuple[str, ...], values: Mapping[Any,
     return family
 
 
-def exposition(counters: Counters, log: EventLog) -> bytes:
+def exposition(counters: Counters, log: EventLog, destinations: Sequence[Mapping[str, Any]] = ()) -> bytes:
     """The ``/metrics`` document, in Prometheus' text format."""
     registry = CollectorRegistry()
-    registry.register(_Families(counters, log))
+    registry.register(_Families(counters, log, destinations))
     return generate_latest(registry)

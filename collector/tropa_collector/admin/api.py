@@ -19,10 +19,12 @@ from tropa_collector.admin.console.application import console_app
 from tropa_collector.admin.console.gate import Door
 from tropa_collector.admin.console.sessions import Sessions
 from tropa_collector.admin.contacts import contact_routes
+from tropa_collector.admin.destinations import destination_routes
 from tropa_collector.admin.imports import import_routes
 from tropa_collector.admin.rights import rights_routes
 from tropa_collector.errors import RequestError
 from tropa_collector.events.timestamps import to_microseconds
+from tropa_collector.forward.supervisor import Forwarders
 from tropa_collector.metrics import Counters, exposition
 from tropa_collector.pipeline import Pipeline
 from tropa_collector.receive.keys import KeyRing
@@ -48,6 +50,7 @@ class AdminParts:
     contacts: ContactReader
     views: Views
     console_sessions: Sessions
+    forwarders: Forwarders
 
 
 class _Json(Response):
@@ -64,7 +67,13 @@ class _BadParameterError(RequestError):
 def admin_app(parts: AdminParts) -> Starlette:
     """The admin listener's application."""
     app = Starlette(
-        routes=_routes(_Api(parts)) + import_routes(parts) + rights_routes(parts) + contact_routes(parts),
+        routes=[
+            *_routes(_Api(parts)),
+            *destination_routes(parts),
+            *import_routes(parts),
+            *rights_routes(parts),
+            *contact_routes(parts),
+        ],
         middleware=[
             Middleware(Door, console=console_app(parts, parts.console_sessions)),
             Middleware(RequireToken, token_hash=parts.token_hash),
@@ -112,7 +121,8 @@ class _Api:
         return ready_response(self._parts.log)
 
     async def metrics(self, _: Request) -> Response:
-        return Response(exposition(self._parts.counters, self._parts.log), media_type="text/plain; version=0.0.4; charset=utf-8")
+        text = exposition(self._parts.counters, self._parts.log, self._parts.forwarders.states())
+        return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def events(self, request: Request) -> Response:
         asked = request.query_params
@@ -160,7 +170,8 @@ class _Api:
             "rejections": counters.rejections,
             "warnings": counters.warnings,
         }
-        return _Json({"process": process, "store": {**await self._parts.reader.totals(), **self._parts.log.gauges()}})
+        store = {**await self._parts.reader.totals(), **self._parts.log.gauges()}
+        return _Json({"process": process, "store": store, "destinations": self._parts.forwarders.states()})
 
 
 def _limit(request: Request) -> int:

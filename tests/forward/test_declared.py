@@ -1,0 +1,40 @@
+"""Destinations as tropa.toml declares them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tropa_collector.errors import SettingsError
+from tropa_collector.forward.declared import DESTINATIONS, declared
+
+BAD: list[tuple[dict[str, Any], str]] = [
+    ({}, "type"),
+    ({"type": 5}, "type"),
+    ({"type": "pigeon"}, "one of jsonl"),
+    ({"type": "no_such_module:Pigeon"}, "no_such_module"),
+    ({"type": "tropa_collector.forward.jsonl:Nothing"}, "Nothing"),
+    ({"type": "jsonl"}, "destinations.there.path"),
+    ({"type": "jsonl", "path": "x", "odd": 1}, "destinations.there.odd"),
+    ({"type": "jsonl", "path": "x", "compression": "rar"}, "destinations.there.compression"),
+    ({"type": "jsonl", "path": "x", "only": {"trust": "nobody"}}, "destinations.there.only.trust"),
+    ({"type": "jsonl", "path": "x", "map": {"drop": ["a..b"]}}, "destinations.there.map.drop"),
+]
+
+
+@pytest.mark.parametrize(("table", "said"), BAD, ids=[said for _, said in BAD])
+def test_what_cannot_be_used_is_named(table: dict[str, Any], said: str) -> None:
+    with pytest.raises(SettingsError, match=said.replace(".", r"\.")):
+        declared({"there": table})
+
+
+def test_one_of_ones_own_is_named_in_full() -> None:
+    (one,) = declared({"there": {"type": "tropa_collector.forward.memory:MemoryDestination", "batch_events": 7}})
+    assert (one.name, one.kind.__name__, one.options.batch_events) == ("there", "MemoryDestination", 7)
+
+
+@pytest.mark.parametrize("type_", DESTINATIONS)
+def test_every_kind_that_ships_can_be_loaded(type_: str) -> None:
+    with pytest.raises(SettingsError, match=r"destinations\.there\.odd"):
+        declared({"there": {"type": type_, "odd": 1}})

@@ -1,0 +1,125 @@
+"""Destinations of a real collector: they follow it, are seen and steered through the admin API, and survive what is killed."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from loadtests.collector_process import CollectorProcess
+from tests.conftest import StartCollector
+
+
+def files_of(directory: Path, stream: str = "events") -> list[dict[str, Any]]:
+    """Every entry in a directory's finished files, in the order of their names."""
+    lines = [
+        line for file in sorted(directory.glob(f"{stream}-*.jsonl.gz")) for line in gzip.decompress(file.read_bytes()).splitlines()
+    ]
+    return [orjson.loads(line) for line in lines]
+
+
+def until(true: Callable[[], Any], seconds: float = 40.0) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (found := true()):
+        assert time.monotonic() < deadline, "it did not come to pass"
+        time.sleep(0.03)
+    return found
+
+
+def forwarding_pid(collector: CollectorProcess) -> int:
+    for child in Path(f"/proc/{collector.pid}/task/{collector.pid}/children").read_text().split():
+        if b"tropa_collector.forward.process" in Path(f"/proc/{child}/cmdline").read_bytes():
+            return int(child)
+    return 0
+
+
+def send(collector: CollectorProcess, first: int, last: int) -> None:
+    for start in range(first, last + 1, 100):
+        batch = [
+            {"type": "track", "event": "Product Added", "messageId": f"m-{n}", "anonymousId": f"a-{n % 7}", "properties": {"n": n}}
+            for n in range(start, min(start + 100, last + 1))
+        ]
+        assert collector.post("/v1/batch", {"batch": batch}, key=collector.browser_key)[0] == 200
+
+
+def tables(tmp_path: Path, **more: Any) -> str:
+    return json.dumps(
+        {"files": {"type": "jsonl", "path": str(tmp_path / "out"), "rotate_seconds": 0.3, "linger_seconds": 0.1, **more}}
+    )
+
+
+def test_files_follow_the_collector_and_hold_what_it_stored(tmp_path: Path, start_collector: StartCollector) -> None:
+    collector = start_collector(destinations=tables(tmp_path, map={"drop": ["context"]}))
+    send(collector, 1, 250)
+    identify = {"type": "identify", "userId": "42", "anonymousId": "a-1", "traits": {"email": "anna@example.com"}, "messageId": "i"}
+    assert collector.post("/v1/identify", identify)[0] == 200
+    until(lambda: len(files_of(tmp_path / "out")) == 251 and files_of(tmp_path / "out", "changes"))
+    stored = {row["messageId"]: row for row in collector.events()}
+    for row in files_of(tmp_path / "out"):
+        expected = {name: value for name, value in stored.pop(row["messageId"]).items() if name not in ("context", "contact_id")}
+        assert {name: value for name, value in row.items() if name != "contact_id"} == expected
+    assert stored == {}
+    changes = files_of(tmp_path / "out", "changes")
+    assert {change["type"] for change in changes} >= {"contact_linked", "contact_traits"}
+    assert all(change["messageId"].startswith("change-") for change in changes)
+    (state,) = until(lambda: [one for one in collector.admin("/api/v1/destinations")["destinations"] if one.get("delivered")])
+    assert (state["name"], state["state"], state["delivered"]) == ("files", "running", 251 + len(changes))
+    assert (state["lag_events"], state["positions"]["events"]) == (0, 251)
+    assert collector.admin("/api/v1/stats")["destinations"][0]["name"] == "files"
+    metrics = collector.metrics()
+    assert metrics['tropa_destination_delivered_total{destination="files"}'] == state["delivered"]
+    assert metrics['tropa_destination_running{destination="files"}'] == 1
+    assert collector.stop() == 0
+
+
+def test_pause_and_resume_and_what_is_not_there(tmp_path: Path, start_collector: StartCollector) -> None:
+    collector = start_collector(destinations=tables(tmp_path))
+    paused = until(lambda: _asked(collector, "/api/v1/destinations/files/pause"))
+    assert paused["state"] == "paused"
+    send(collector, 1, 100)
+    until(lambda: collector.admin("/api/v1/destinations")["destinations"][0]["lag_events"] == 100)
+    assert files_of(tmp_path / "out") == []
+    assert collector.admin("/api/v1/destinations/files/resume", method="POST")["state"] == "running"
+    until(lambda: len(files_of(tmp_path / "out")) == 100)
+    assert collector.admin("/api/v1/destinations/files/dead-letters") == {"dead_letters": [], "total": 0}
+    assert collector.admin("/api/v1/destinations/files/dead-letters/replay", method="POST")["replaying"] == 0
+    headers = {"Authorization": f"Bearer {collector.admin_token}"}
+    for method, path in (("POST", "nothing/pause"), ("GET", "nothing/dead-letters"), ("POST", "nothing/dead-letters/replay")):
+        status, body = collector.request(method, f"/api/v1/destinations/{path}", headers=headers, admin=True)
+        assert (status, orjson.loads(body)["code"]) == (404, "not_found")
+
+
+def _asked(collector: CollectorProcess, path: str) -> Any:
+    """The answer of the forwarding process, once it runs."""
+    try:
+        return collector.admin(path, method="POST")
+    except RuntimeError as error:
+        assert "503" in str(error)
+        return None
+
+
+@pytest.mark.parametrize(("victim", "kills"), [("forwarding", 5), ("collector", 1)])
+def test_what_is_killed_loses_nothing_and_repeats_nothing_in_files(
+    tmp_path: Path, start_collector: StartCollector, victim: str, kills: int
+) -> None:
+    collector = start_collector(destinations=tables(tmp_path, batch_events=50, rotate_bytes=20_000, rotate_seconds=0.2))
+    for kill in range(kills):
+        send(collector, kill * 500 + 1, kill * 500 + 500)
+        until(lambda: any((tmp_path / "out").glob("*")) or victim == "forwarding")
+        if victim == "collector":
+            collector.kill()
+            collector.restart()
+        elif pid := forwarding_pid(collector):
+            os.kill(pid, signal.SIGKILL)
+    until(lambda: len(files_of(tmp_path / "out")) >= kills * 500, seconds=60)
+    numbers = [row["properties"]["n"] for row in files_of(tmp_path / "out")]
+    assert numbers == list(range(1, kills * 500 + 1))
+    assert collector.stop() == 0
+    assert [row["properties"]["n"] for row in files_of(tmp_path / "out")] == numbers
