@@ -152,6 +152,10 @@ class Pipeline:
                 prepared.warnings.extend(self._warnings(index, event, found))
         return prepared
 
+    def identifiers(self, event: dict[str, Any], source: Source, received_at: int) -> Extracted:
+        """What an event says about who sent it, as it is read when it arrives."""
+        return extract(event, self._scope(source), received_at / 1e6)
+
     def _scope(self, source: Source) -> Scope:
         """How a source's events are read for identifiers: made once, it holds their caches."""
         scope = self._scopes.get(source.name)

@@ -5,7 +5,8 @@ A store implements them beside ``EventReader``; the console shows what one lacks
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Protocol
 
 
 class OverviewReader(Protocol):
@@ -28,5 +29,43 @@ class OverviewReader(Protocol):
         ...
 
 
-class Views(OverviewReader, Protocol):
+class Place(NamedTuple):
+    """How far a page has read: the newest event and the newest quarantined one that it knows."""
+
+    event: int
+    refused: int
+
+
+@dataclass(frozen=True, slots=True)
+class LiveFilter:
+    """What a live view shows; empty: anything. ``text`` is looked for in names, reasons and whole events."""
+
+    source: str = ""
+    type: str = ""
+    outcome: Literal["", "stored", "quarantined"] = ""
+    contact: int = 0
+    text: str = ""
+
+
+class Arrivals(NamedTuple):
+    """The newest of what arrived, newest first; ``new`` counts all of it, whether it passed the filter or not."""
+
+    rows: list[dict[str, Any]]
+    place: Place
+    new: int
+
+
+class LiveReader(Protocol):
+    """The newest end of the log and of quarantine."""
+
+    async def arrivals(self, after: Place | None, wanted: LiveFilter, *, limit: int) -> Arrivals:
+        """At most ``limit`` rows from behind ``after``; None: the newest there are."""
+        ...
+
+    async def event(self, event_id: int) -> dict[str, Any] | None:
+        """``{"event": as the admin API shows it, "sent": as its sender wrote it, "who": what its contact is called}``."""
+        ...
+
+
+class Views(OverviewReader, LiveReader, Protocol):
     """All of them."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tropa_collector.store.sqlite import overview
+from tropa_collector.store.sqlite import live, overview
 from tropa_collector.store.sqlite.snapshots import Snapshots
+from tropa_collector.store.views import Arrivals, LiveFilter, Place
 
 
 class SqliteViews:
-    """``OverviewReader``. Its connections are its own: a slow page holds up no other reader."""
+    """``Views``. Its connections are its own: a slow page holds up no other reader."""
 
     def __init__(self, file: Path) -> None:
         self._snapshots = Snapshots(file)
@@ -23,3 +24,9 @@ class SqliteViews:
 
     async def visitors(self, now: int) -> dict[str, Any]:
         return await self._snapshots.read(lambda connection: overview.visitors(connection, now))
+
+    async def arrivals(self, after: Place | None, wanted: LiveFilter, *, limit: int) -> Arrivals:
+        return await self._snapshots.read(lambda connection: live.arrivals(connection, after, wanted, limit))
+
+    async def event(self, event_id: int) -> dict[str, Any] | None:
+        return await self._snapshots.read(lambda connection: live.event(connection, event_id))
