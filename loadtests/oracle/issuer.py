@@ -11,6 +11,7 @@ import contextlib
 import gzip
 import time
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
@@ -66,12 +67,25 @@ class Ledger:
 class Issuer:
     """Senders over some connections, as fast as they are answered; every other one opens a connection for each request."""
 
-    def __init__(self, port: int, key: str, *, run: str, senders: int = 16, keep_alive: bool = True) -> None:
+    def __init__(
+        self,
+        port: int,
+        key: str,
+        *,
+        run: str,
+        senders: int = 16,
+        keep_alive: bool = True,
+        batch_events: int = BATCH_EVENTS,
+        copies: Callable[[int], int] | None = None,
+    ) -> None:
+        """``copies`` says how often a request whose first id is given is sent at once, whatever is answered."""
         self.ledger = Ledger(run)
         self._port = port
         self._key = key
         self._senders = senders
         self._keep_alive = keep_alive
+        self._batch_events = batch_events
+        self._copies = copies
         self._again: deque[Numbers] = deque()
         self._open = True
         self._promised = asyncio.Event()
@@ -119,9 +133,21 @@ class Issuer:
             return self._again.popleft()
         if not self._open:
             return ()
+        numbers = self.take(1 if self.ledger.issued % 4 and not self._copies else self._batch_events)
+        if self._copies:
+            self._again.extend([numbers] * (self._copies(numbers[0]) - 1))
+        return numbers
+
+    def take(self, events: int) -> Numbers:
+        """New ids, for whoever sends them."""
         first = self.ledger.issued
-        self.ledger.issued += 1 if first % 4 else BATCH_EVENTS
+        self.ledger.issued += events
         return tuple(range(first, self.ledger.issued))
+
+    def settle(self, numbers: Numbers, exchange: Exchange) -> None:
+        """What came of ids that somebody else sent: what is unknown is sent again, once the senders start."""
+        if not self._record(numbers, exchange):
+            self._again.append(numbers)
 
     def request(self, numbers: Numbers) -> bytes:
         """The same bytes for the same ids, whichever try it is."""

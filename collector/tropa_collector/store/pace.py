@@ -6,7 +6,8 @@ everybody in it would wait so long. What was committed lately says how many byte
 
 from __future__ import annotations
 
-LEAST_BYTES = 65_536
+LEAST_BYTES = 32_768
+GROWTH = 1.25  # thirty quick commits from the narrowest to the widest
 _SLOW_SHARE = 0.25  # of the allowed wait: below it a commit says nothing of the disk's speed, its fixed cost weighs too much
 
 
@@ -17,15 +18,12 @@ class Pace:
         self.bytes = float(most_bytes)
         self._most_bytes = most_bytes
         self._seconds = seconds
-        self._last_rate = float("inf")
+        self._size = self._spent = 0.0  # of the last commits, each older one half as much
 
     def committed(self, size: int, seconds: float) -> None:
-        """A commit of ``size`` bytes took so long. Two slow ones narrow the way, each quick one doubles it."""
+        """A commit took so long, a checkpoint before it included. A slow one narrows the way, each quick one widens it."""
+        self._size, self._spent = self._size / 2 + size, self._spent / 2 + seconds
         if seconds < _SLOW_SHARE * self._seconds:
-            self._last_rate = float("inf")
-            self.bytes = min(2 * self.bytes, self._most_bytes)
-            return
-        rate = size / seconds
-        allowed = max(rate, self._last_rate) * self._seconds
-        self._last_rate = rate
-        self.bytes = min(max(allowed, LEAST_BYTES), self._most_bytes)
+            self.bytes = min(GROWTH * self.bytes, self._most_bytes)
+        else:
+            self.bytes = min(max(self._size / self._spent * self._seconds, LEAST_BYTES), self._most_bytes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-LEAST_BYTES = 100_000
+LEAST_BYTES = 50_000
 SECONDS = 0.25  # that a checkpoint may take
 
 
