@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -91,6 +92,7 @@ class Node:
         """It accepts connections and answers nothing."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WNOWAIT)
 
     def thaw(self) -> None:
         assert self._process is not None
@@ -173,6 +175,7 @@ default.replication.factor={replicas}
 min.insync.replicas={least}
 offsets.topic.num.partitions=4
 offsets.topic.replication.factor={replicas}
+transaction.state.log.num.partitions=1
 transaction.state.log.replication.factor={replicas}
 transaction.state.log.min.isr={least}
 group.initial.rebalance.delay.ms=0

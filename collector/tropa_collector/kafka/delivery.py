@@ -29,9 +29,16 @@ Done = Callable[[KafkaError | None], None]
 class Deliveries:
     """``send`` records; ``done`` is called in the event loop once all of them are reported, with an error unless all arrived."""
 
-    def __init__(self, config: Mapping[str, Any], *, on_trouble: Callable[[KafkaError], None]) -> None:
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        *,
+        on_trouble: Callable[[KafkaError], None],
+        producer: Callable[[dict[str, Any]], Producer] = Producer,
+    ) -> None:
         self._config = {**config, "error_cb": self._on_error, "logger": logger}
         self._on_trouble = on_trouble
+        self._make_producer = producer
         self._loop = asyncio.get_running_loop()
         self._producer = self._new_producer()
         self._poller = threading.Thread(target=self._poll, name="kafka delivery reports", daemon=True)
@@ -44,7 +51,7 @@ class Deliveries:
 
     def _new_producer(self) -> Producer:
         try:
-            return Producer(self._config)
+            return self._make_producer(self._config)
         except KafkaException as error:
             raise SettingsError(f"log: {error.args[0].str()}") from None
 

@@ -191,6 +191,7 @@ class KafkaLog:
             "linger.ms": 2,
             "compression.type": "lz4",
             "reconnect.backoff.max.ms": 1_000,
+            "topic.metadata.propagation.max.ms": 1_000,  # then a topic that is not there is called so
             **self._address.properties_of("producer"),
             "bootstrap.servers": self._address.brokers,
             "enable.idempotence": True,
