@@ -67,5 +67,21 @@ class LiveReader(Protocol):
         ...
 
 
-class Views(OverviewReader, LiveReader, Protocol):
+class RefusalReader(Protocol):
+    """Quarantine by reason."""
+
+    async def refusals(self, source: str = "", *, limit: int = 100) -> dict[str, Any]:
+        """The newest refused events by code, path and source, most frequent first.
+
+        ``{"groups": [{"code", "path", "source", "count", "first_at", "last_at", "newest_id", "names", "name", "message"}],
+        "looked_at", "more"}``; ``more``: quarantine holds older ones that were not looked at.
+        """
+        ...
+
+    async def refused_ids(self, code: str, path: str, source: str, *, limit: int) -> list[int]:
+        """Ids of one group's events, newest first."""
+        ...
+
+
+class Views(OverviewReader, LiveReader, RefusalReader, Protocol):
     """All of them."""

@@ -31,7 +31,7 @@ async def replay(
     while True:
         page = await reader.quarantine(code=code, ids=ids, before=before, limit=PAGE_ROWS)
         for row in page.rows:
-            outcome = await _replay_row(pipeline, ring, row)
+            outcome = await replay_row(pipeline, ring, row)
             counts[outcome] += 1
             counts["replayed"] += outcome != "skipped"
         if page.next is None:
@@ -39,7 +39,8 @@ async def replay(
         before = page.next
 
 
-async def _replay_row(pipeline: Pipeline, ring: KeyRing, row: dict[str, Any]) -> str:
+async def replay_row(pipeline: Pipeline, ring: KeyRing, row: dict[str, Any]) -> str:
+    """``stored``, ``quarantined`` or ``skipped``: what became of a row of ``EventReader.quarantine``."""
     source = ring.named(row["source"])
     if source is None:
         return "skipped"  # the source was removed: its events wait until it is back

@@ -47,7 +47,7 @@ class _Overview:
         minutes = (await self._day())["minutes"]
         words = visit_of(request).words
         names = [words.text(f"outcome.{outcome}") for outcome in OUTCOMES[:3]]
-        return JSONResponse({"names": names, "columns": _with_gaps(minutes)})
+        return JSONResponse({"names": names, "columns": _day_columns(minutes, time.time())})
 
     async def _values(self) -> dict[str, Any]:
         log, counters = self._console.parts.log, self._console.parts.counters
@@ -62,7 +62,7 @@ class _Overview:
             "ready": state.ready,
             "state": {"code": state.code, "message": state.message},
             "gauges": dict(log.gauges()),
-            "top": shares(((name or type_, type_, count) for type_, name, count in day["top"])),
+            "top": shares(((name, type_, count) for type_, name, count in day["top"])),
             "sources": day["sources"],
             "now": time.time(),
             "sample": sample,
@@ -102,11 +102,9 @@ def shares(rows: Iterable[tuple[str, str, int]]) -> list[dict[str, Any]]:
     return [{"name": name, "kind": kind, "count": count, "length": 100 * count / most} for name, kind, count in listed]
 
 
-def _with_gaps(minutes: Sequence[Sequence[int]], step: int = 300) -> list[list[int]]:
-    """Columns with a row for every five minutes: where nothing came, a line falls to nothing."""
-    if not minutes:
-        return [[], [], [], []]
+def _day_columns(minutes: Sequence[Sequence[int]], now: float, step: int = 300) -> list[list[int]]:
+    """Columns with a row for every five minutes of the day: where nothing came, a line lies on the ground."""
     by_start = {row[0]: row[1:] for row in minutes}
-    starts = range(minutes[0][0], minutes[-1][0] + step, step)
-    rows = [(start, *by_start.get(start, (0, 0, 0))) for start in starts]
+    last = int(now) // step * step
+    rows = [(start, *by_start.get(start, (0, 0, 0))) for start in range(last - 86_400, last + step, step)]
     return [list(column) for column in zip(*rows, strict=True)]

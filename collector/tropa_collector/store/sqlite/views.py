@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tropa_collector.store.sqlite import live, overview
+from tropa_collector.store.sqlite import live, overview, refusals
 from tropa_collector.store.sqlite.snapshots import Snapshots
 from tropa_collector.store.views import Arrivals, LiveFilter, Place
 
@@ -30,3 +30,9 @@ class SqliteViews:
 
     async def event(self, event_id: int) -> dict[str, Any] | None:
         return await self._snapshots.read(lambda connection: live.event(connection, event_id))
+
+    async def refusals(self, source: str = "", *, limit: int = 100) -> dict[str, Any]:
+        return await self._snapshots.read(lambda connection: refusals.groups(connection, source, limit))
+
+    async def refused_ids(self, code: str, path: str, source: str, *, limit: int) -> list[int]:
+        return await self._snapshots.read(lambda connection: refusals.of_group(connection, code, path, source, limit))

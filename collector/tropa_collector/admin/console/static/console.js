@@ -44,6 +44,9 @@
     const button = click.target.closest("[data-copy]");
     if (button) copy(button);
   });
+  document.addEventListener("change", (change) => {
+    if (change.target.matches("[data-submit]")) change.target.form.requestSubmit();
+  });
   document.addEventListener("htmx:afterSwap", (swap) => localise(swap.detail.target.parentNode ?? document));
   localise(document);
   document.querySelector(".nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });

@@ -34,6 +34,7 @@
     const time = item.querySelector("time");
     time.dateTime = row.received_at;
     time.textContent = written(row.received_at, "clock");
+    time.title = row.received_at;
     item.classList.toggle("bad", row.outcome === "quarantined");
     item.firstElementChild.href = row.outcome === "quarantined" ? `/quarantine/${row.id}` : `/live/event/${row.id}`;
     return item;

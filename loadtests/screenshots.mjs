@@ -1,0 +1,83 @@
+// Pictures of the console's pages: each × English and Russian × light and dark × desktop and phone, in Debian's Chromium.
+//
+//   node loadtests/screenshots.mjs --link SIGN_IN_LINK --out DIRECTORY [--only NAME,NAME] [--languages en,ru] [--themes …] [--sizes …]
+//
+// A page is a path, and what to do there before the picture is taken.
+
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { launch, sleep } from '../sdk_js/browser/chromium.mjs';
+
+const { values: asked } = parseArgs({
+  options: {
+    link: { type: 'string' },
+    out: { type: 'string', default: 'screenshots' },
+    only: { type: 'string', default: '' },
+    languages: { type: 'string', default: 'en,ru' },
+    themes: { type: 'string', default: 'light,dark' },
+    sizes: { type: 'string', default: 'desktop,phone' },
+  },
+});
+const SIZES = { desktop: { width: 1440, height: 900 }, phone: { width: 390, height: 844 } };
+const origin = new URL(asked.link).origin;
+
+const choose = async (page) => {
+  await page.waitForSelector('.feed-row');
+  await page.locator('.feed > li:not(.bad) .feed-row').first().click();
+  await page.waitForSelector('.stages');
+};
+
+const PAGES = {
+  sign_in: { path: '/sign-in', out: true },
+  overview: { path: '/', ready: '.u-over' },
+  live: { path: '/live', ready: '.feed-row' },
+  live_event: { path: '/live', then: choose },
+  setup: { path: '/setup' },
+  tester: { path: '/setup/try' },
+  schema: { path: '/schema' },
+  schema_event: { path: '/schema', then: async (page) => { await page.locator('main tbody a').first().click(); await page.waitForLoadState(); } },
+  quarantine: { path: '/quarantine' },
+  quarantine_event: { path: '/quarantine', then: async (page) => { await page.locator('main tbody a').first().click(); await page.waitForLoadState(); } },
+  preferences: { path: '/', ready: '.u-over', then: (page) => page.locator('.prefs summary').click() },
+};
+
+const listed = (text) => text.split(',').filter(Boolean);
+const wanted = Object.entries(PAGES).filter(([name]) => !asked.only || listed(asked.only).includes(name));
+
+const browser = await launch();
+const signedIn = await browser.newContext();
+const door = await signedIn.newPage();
+await door.goto(asked.link);
+await door.waitForURL(`${origin}/`);
+const cookies = (await signedIn.cookies()).filter(({ name }) => name === 'tropa_session');
+await mkdir(asked.out, { recursive: true });
+
+let taken = 0;
+const shoot = async (language, theme, size) => {
+  const options = { viewport: SIZES[size], deviceScaleFactor: size === 'phone' ? 2 : 1, timezoneId: 'Europe/Moscow', reducedMotion: 'reduce' };
+  const preferences = [['tropa_language', language], ['tropa_theme', theme]].map(([name, value]) => ({ name, value, url: origin }));
+  const inside = await browser.newContext(options);
+  await inside.addCookies([...cookies, ...preferences]);
+  const outside = await browser.newContext(options);
+  await outside.addCookies(preferences);
+  for (const [name, { path, ready, then, out }] of wanted) {
+    const page = await (out ? outside : inside).newPage();
+    await page.goto(origin + path);
+    if (ready) await page.waitForSelector(ready, { timeout: 10_000 }).catch(() => console.error(`${name}: nothing at ${ready}`));
+    await then?.(page);
+    await sleep(250);
+    await page.screenshot({ path: join(asked.out, `${name}.${language}.${theme}.${size}.png`), fullPage: !page.url().includes('/live') });
+    await page.close();
+    taken += 1;
+  }
+  await Promise.all([inside.close(), outside.close()]);
+};
+
+for (const language of listed(asked.languages)) {
+  for (const theme of listed(asked.themes)) {
+    for (const size of listed(asked.sizes)) await shoot(language, theme, size);
+  }
+}
+await browser.close();
+console.log(`${taken} pictures in ${asked.out}`);
