@@ -9,7 +9,7 @@ _EXTRA = frozenset(
     {
         *("starlette", "uvicorn", "uvloop", "httptools", "aiosqlite", "orjson", "msgspec", "pydantic", "pydantic_settings"),
         *("backports", "user_agents", "ua_parser", "crawleruseragents", "iptocc", "geoip2", "maxminddb", "phonenumbers"),
-        *("email_validator", "prometheus_client", "click"),
+        *("email_validator", "prometheus_client", "click", "aiohttp"),
     }
 )
 

@@ -7,6 +7,7 @@ visitors' events wait; a file of the forwarding process costs them nothing, what
 from __future__ import annotations
 
 import os
+import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -26,6 +27,7 @@ class Cursor:
     positions: dict[Stream, int] = field(default_factory=dict)
     announced: dict[Stream, int] = field(default_factory=dict)
     paused: bool = False
+    epoch: str = field(default_factory=lambda: secrets.token_hex(4))  # in the ids of batches: positions begin anew with a new log
 
     @classmethod
     def load(cls, file: Path) -> Self:
@@ -36,15 +38,21 @@ class Cursor:
         """
         try:
             held: dict[str, Any] = orjson.loads(file.read_bytes())
-            return cls(file, held["positions"], held["announced"], held["paused"])
+            return cls(file, held["positions"], held["announced"], held["paused"], held["epoch"])
         except FileNotFoundError:
             return cls(file)
         except (orjson.JSONDecodeError, KeyError, TypeError):
             raise StoreError(f"{file} is damaged. Delete it to begin anew, or restore it from a backup.") from None
 
+    def begin_anew(self, stream: Stream, position: int) -> None:
+        """Another log is in the old one's place: what it counts must not be taken for what was sent before."""
+        self.positions[stream] = position
+        self.announced.pop(stream, None)
+        self.epoch = secrets.token_hex(4)
+
     def save(self) -> None:
         """Put it on disk, synced."""
-        content = {"positions": self.positions, "announced": self.announced, "paused": self.paused}
+        content = {"positions": self.positions, "announced": self.announced, "paused": self.paused, "epoch": self.epoch}
         write_synced(self.file, orjson.dumps(content))
 
 

@@ -15,6 +15,10 @@ from tropa_collector.forward.destination import Destination, Options
 #: By the ``type`` of its table, the class. One of your own may also be named there in full: ``type = "shop_forward:Chat"``.
 DESTINATIONS: Final[dict[str, str]] = {
     "jsonl": "tropa_collector.forward.jsonl:JsonLines",
+    "parquet": "tropa_collector.forward.parquet:Parquet",
+    "webhook": "tropa_collector.forward.webhook:Webhook",
+    "relay": "tropa_collector.forward.relay:Relay",
+    "clickhouse": "tropa_collector.forward.clickhouse:ClickHouse",
 }
 
 

@@ -22,6 +22,7 @@ from tropa_collector.forward.dead_letters import MAX_REASON_CHARS, DeadLetter, D
 from tropa_collector.forward.declared import Declared
 from tropa_collector.forward.destination import Batch, DeliveryError, Destination, Refused, Surroundings
 from tropa_collector.forward.mapping import mapped
+from tropa_collector.forward.rows import contact_number
 from tropa_collector.store.protocol import IdentifierRow, LogFeed, Logged, Stream, Stretch
 
 logger = logging.getLogger("tropa.forward")
@@ -67,8 +68,6 @@ class Runner:
         self.letters = letters
         self.ends: Mapping[Stream, int] | None = None  # of a backfill: where each stream stops
         self._feed = feed
-        self._batch_prefix = f"{surroundings.name}{surroundings.backfill and '.' + surroundings.backfill}"
-        self._surroundings = surroundings
         self._destination: Destination = declared.kind.open(declared.options, surroundings)
         self._taken: dict[Stream, int] = {}
         self._seen: dict[Stream, float] = {}  # since when something waits
@@ -88,7 +87,7 @@ class Runner:
             if position > heads[stream]:  # an older store was put back: what it lacks was delivered, what it will bring was not
                 logger.error("destination %s is ahead of the log, which was restored: it goes on at the end", self.declared.name)
                 position = heads[stream]
-                self.cursor.announced.pop(stream, None)
+                self.cursor.begin_anew(stream, position)
             positions[stream] = await self._destination.resume(stream, position)
         if positions != known:
             await asyncio.to_thread(self.cursor.save)
@@ -218,14 +217,14 @@ class Runner:
             entries = [entry._replace(record=change_for(entry.record, self.options)) for entry in chosen]
         self.figures.left_out += len(stretch.entries) - len(chosen)
         named = await self._identifiers(stream, chosen) if self._destination.wants_identifiers else ()
-        name = f"{self._batch_prefix}:{stream}:{after + 1}-{stretch.through}"
+        name = f"{self.declared.name}.{self.cursor.epoch}:{stream}:{after + 1}-{stretch.through}"
         return Batch(name, stream, after + 1, stretch.through, entries, named)
 
     async def _identifiers(self, stream: Stream, entries: Sequence[Logged]) -> Sequence[IdentifierRow]:
         if stream == "events":
             return await self._feed.identifiers([entry.identifier for entry in entries], ())
-        named = (entry.record[key] for entry in entries for key in ("contact_id", "other_contact_id"))
-        return await self._feed.identifiers((), [int(public[1:]) for public in named if public])
+        named = {entry.record.get(key) for entry in entries for key in ("contact_id", "other_contact_id")}
+        return await self._feed.identifiers((), sorted(map(contact_number, named)))
 
     async def _deliver(self, batch: Batch) -> bool:
         """Deliver a batch, or, where it is refused, all of it that is not."""
