@@ -54,17 +54,21 @@ def _greet(at: Addresses, data: Path, *, traffic: bool) -> None:
         f"""
   Open
     the shop        {at.shop}/
-    the admin API   {at.admin}/   token {at.admin_token}
-    the collector   {at.collector}/   browser key {at.browser.write_key}, server key {at.server.write_key}
+    the console     {at.console}
+                    (works once, within a quarter of an hour; after that {at.admin}/ and the token)
+    admin token     {at.admin_token}
+    browser key     {at.browser.write_key}
+    server key      {at.server.write_key}   of the collector on {at.collector}
 
   Try next
-    1. In the shop: look at a tea, put it into the cart, subscribe, sign up, order. "Your trail" shows what your browser says.
-    2. What arrived:       curl -s "{at.admin}/api/v1/events?limit=3" -H "Authorization: Bearer {at.admin_token}"
-    3. Who you are now:    tropa contacts show email:YOUR@ADDRESS{where}
-       and why:            tropa contacts why email:YOUR@ADDRESS{where}"""
+    1. In the shop: look at a tea, put it into the cart, subscribe, sign up, order, log out.
+       "Your trail" at the top shows what your browser says; "Order Completed" comes from the shop's server.
+    2. What arrived:      curl -s "{at.admin}/api/v1/events?limit=3" -H "Authorization: Bearer {at.admin_token}"
+    3. Who you are now:   tropa contacts show email:YOUR@ADDRESS{where}
+       and why:           tropa contacts why email:YOUR@ADDRESS{where}"""
     )
     if traffic:
-        click.echo(f"    4. What was refused:   tropa quarantine list{where}")
+        click.echo(f"    4. What was refused:  tropa quarantine list{where}")
     else:
-        click.echo("    4. Visitors:           stop, then `tropa demo --traffic`")
+        click.echo("    4. More visitors:     stop this, then `tropa demo --traffic`")
     click.echo("\n  Ctrl-C stops everything.\n")

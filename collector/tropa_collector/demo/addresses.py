@@ -12,6 +12,7 @@ class Addresses:
     shop: str
     collector: str
     admin: str
+    console: str  # opens once
     admin_token: str
     browser: Source
     server: Source

@@ -22,7 +22,8 @@ class Customer:
 class Customers:
     """By email. The oldest give way to new ones."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MAX_CUSTOMERS) -> None:
+        self._most = most
         self._by_email: dict[str, Customer] = {}
 
     def sign_up(self, name: str, email: str, password: str) -> Customer | None:
@@ -32,7 +33,7 @@ class Customers:
             return None
         salt = os.urandom(16)
         customer = Customer(customer_id(email), name, email, salt, _hash(password, salt))
-        if len(self._by_email) >= MAX_CUSTOMERS:
+        if len(self._by_email) >= self._most:
             del self._by_email[next(iter(self._by_email))]
         self._by_email[email] = customer
         return customer

@@ -28,10 +28,12 @@ STOP_SECONDS = 3.0
 
 
 def demo_settings(settings: Settings) -> Settings:
-    """On loopback alone, with a token that is shown at each start, and visitors of ``--traffic`` at addresses of their own."""
+    """On loopback alone, with keys of its data directory's own and a token that is shown at each start."""
     token = settings.admin_token or secrets.token_urlsafe(18)
-    loopback = {"host": "127.0.0.1", "admin_host": "127.0.0.1", "trusted_proxies": ("127.0.0.1",)}
-    return settings.model_copy(update={**loopback, "admin_token": token})
+    loopback = {"host": "127.0.0.1", "admin_host": "127.0.0.1"}
+    # The visitors of --traffic have addresses of their own, as behind a proxy.
+    own = {"write_keys": (), "sources": {}, "admin_token": token, "trusted_proxies": ("127.0.0.1",)}
+    return settings.model_copy(update=loopback | own)
 
 
 def run(settings: Settings, shop_port: int, traffic: Traffic | None, on_start: Callable[[Addresses], None]) -> int:
@@ -56,7 +58,7 @@ async def _run(settings: Settings, shop_port: int, traffic: Traffic | None, on_s
         parts = Parts(tracker, browser, int(public.rpartition(":")[2]), admin)
         shop = listener(shop_app(parts), settings, "127.0.0.1", shop_port, Counters())
         await shop.start()
-        addresses = Addresses(shop.address, public, admin, settings.admin_token or "", browser, server)
+        addresses = Addresses(shop.address, public, admin, collector.sign_in_link(), settings.admin_token or "", browser, server)
         on_start(addresses)
         await _play_until(stop, traffic, addresses)
         logger.info("stopping: the shop first, then the collector")
@@ -85,5 +87,5 @@ def _source(collector: Collector, kind: str) -> Source:
     for source in collector.credentials.ring.sources:
         if source.kind == kind and (kind == "server" or source.signing_secret):
             return source
-    what = "a server key" if kind == "server" else "a browser key with a signing secret"
-    raise SettingsError(f"The demo shop needs {what} among write_keys; with none at all it makes its own.")
+    what = "server key" if kind == "server" else "browser key with a signing secret"
+    raise SettingsError(f"{collector.settings.data} holds no {what}, which the shop needs. In a new directory it makes its own.")

@@ -39,12 +39,13 @@ class Session:
 class Sessions:
     """By the token in the browser's cookie. The one that was idle longest gives way."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MAX_SESSIONS) -> None:
+        self._most = most
         self._open: dict[str, Session] = {}
 
     def open(self, token: str | None) -> Session:
         session = self._open.pop(token or "", None) or Session()
-        if len(self._open) >= MAX_SESSIONS:
+        if len(self._open) >= self._most:
             del self._open[next(iter(self._open))]
         self._open[session.token] = session
         return session

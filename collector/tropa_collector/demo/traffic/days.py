@@ -33,7 +33,7 @@ def past(seed: int, now: float, days: int, visits: int) -> Iterator[Visit]:
     """The visits of the ``days`` before ``now``, cut at ``now`` and no older; by day, not by the minute."""
     first = now - days * DAY
     today = datetime.fromtimestamp(now, UTC).date()
-    for back in range(days, -1, -1):
+    for back in range(days, -1, -1) if days else ():
         for found in day(seed, today - timedelta(days=back), visits):
             steps = tuple(step for step in found.steps if first <= step.at <= now)
             if steps:
