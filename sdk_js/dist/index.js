@@ -256,8 +256,8 @@ var bodyOf = ({ id, reset, dropped, items }) => `${JSON.stringify({
   writeKey: settings.writeKey,
   batchId: id,
   sentAt: /* @__PURE__ */ new Date(),
-  dropped,
   reset,
+  dropped,
   context: batchContext()
 }).slice(0, -1)},"batch":[${items}]}`;
 var wake = (delay) => {
@@ -388,7 +388,7 @@ var accept = (event) => {
   const refused = /^denied|^cookieless(identify|alias)$/.test(state + event.type) ? "consent" : !purposes[0] && "gpc";
   if (refused) return fire("drop", event, { code: refused });
   event.anonymousId = granted() ? visitorId() : event.userId = void 0;
-  event.context = { ...touchSession(), ...event.context, consent: { state, purposes, gpc: gpc() } };
+  event.context = { ...quietly(touchSession), ...event.context, consent: { state, purposes, gpc: gpc() } };
   const final = fire("use", event);
   if (!final) return;
   const json = JSON.stringify(final);

@@ -20,7 +20,8 @@ export const accept = (event: TropaEvent): unknown => {
   const refused = /^denied|^cookieless(identify|alias)$/.test(state + event.type) ? 'consent' : !purposes[0] && 'gpc';
   if (refused) return fire('drop', event, { code: refused });
   event.anonymousId = granted() ? visitorId() : (event.userId = undefined);
-  event.context = { ...touchSession(), ...event.context, consent: { state, purposes, gpc: gpc() } };
+  // What another script left under our keys costs the session, never the event.
+  event.context = { ...quietly(touchSession), ...event.context, consent: { state, purposes, gpc: gpc() } };
   const final = fire('use', event);
   if (!final) return;
   const json = JSON.stringify(final);

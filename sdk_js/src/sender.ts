@@ -34,8 +34,8 @@ const bodyOf = ({ id, reset, dropped, items }: Batch) =>
     writeKey: settings.writeKey,
     batchId: id,
     sentAt: new Date(),
+    reset,
     dropped,
-    reset: reset,
     context: batchContext(),
   }).slice(0, -1)},"batch":[${items}]}`;
 

@@ -13,6 +13,9 @@ import pytest
 from loadtests.browser_delivery import LEAST, deliveries, table
 from loadtests.collector_process import CollectorProcess
 
+from tropa_collector.receive.keys import Source
+from tropa_collector.receive.script import snippet
+
 HERE = Path(__file__).parent
 SDK = HERE.parents[1] / "sdk_js"
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
@@ -72,6 +75,7 @@ def test_in_chromium(program: str, collector: CollectorProcess) -> None:
         "token": collector.admin_token,
         "key": collector.browser_key,
         "hiddenKey": HIDDEN_KEY,
+        "snippet": snippet(Source("web", "browser", collector.browser_key), collector.url, pinned=True),
     }
     print(_run("node", "--test", "--test-reporter=spec", HERE / program, TROPA_TEST_COLLECTOR=json.dumps(named)))
 
