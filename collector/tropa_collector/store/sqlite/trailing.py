@@ -20,7 +20,9 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import chain, islice
 from operator import add, itemgetter
+from struct import unpack
 
+from tropa_collector.store.protocol import Record
 from tropa_collector.store.sqlite.deeds import Deed, deeds_of
 
 RUN_EVENTS = 8_192  # keys that go in together; what a restart reads from the log is at most twice this
@@ -31,9 +33,11 @@ FILTER_BITS = 1 << 23
 AHEAD_US = 10_000_000  # a clock further ahead than this is always asked of the index
 _CHUNKS = (256, 16, 1)
 _DEDUPE = {rows: "INSERT OR IGNORE INTO dedupe VALUES " + ",".join(["(?,?,?)"] * rows) for rows in _CHUNKS}
-_TIMELINE = {rows: "INSERT OR IGNORE INTO timeline VALUES " + ",".join(["(?,?,?,?)"] * rows) for rows in _CHUNKS}
-_DEEDS = {rows: "INSERT OR IGNORE INTO deeds VALUES " + ",".join(["(?,?,?,?,?)"] * rows) for rows in _CHUNKS}
-_INDEXES = ((_DEDUPE, 3), (_TIMELINE, 4), (_DEEDS, 5))  # of each its statements and its columns
+_TIMELINE = {rows: "INSERT OR IGNORE INTO timeline VALUES " + ",".join(["(?1,?,?,?)"] * rows) for rows in _CHUNKS}
+_DEEDS = {rows: "INSERT OR IGNORE INTO deeds VALUES " + ",".join(["(?1,?,?,?,?)"] * rows) for rows in _CHUNKS}
+_INDEXES = ((_DEDUPE, 3), (_TIMELINE, 3), (_DEEDS, 4))  # of each its statements and its columns, the run apart
+
+_FIRST, _SECOND = itemgetter(0), itemgetter(1)
 
 #: Of dedupe: original_at, key, event id. Of the timeline: identifier, timestamp, event id.
 Entry = tuple[int, int, int]
@@ -81,10 +85,11 @@ class Filter:
             self._before, self._newest_before = self._now, newest
             self._now, self._count = bytearray(FILTER_BITS >> 3), 0
 
-    def maybe(self, key: int) -> int:
-        """Truthy when the key may have been added."""
-        place = key & (FILTER_BITS - 1)
-        return (self._now[place >> 3] | self._before[place >> 3]) & (1 << (place & 7))
+    def maybe(self, keys: Iterable[int]) -> list[int]:
+        """Truthy for a key that may have been added."""
+        now, before, mask = self._now, self._before, FILTER_BITS - 1
+        places = [key & mask for key in keys]
+        return [(now[place >> 3] | before[place >> 3]) & (1 << (place & 7)) for place in places]
 
 
 class Trailing:
@@ -127,6 +132,25 @@ class Trailing:
             salt = self._salts[source] = hash64("source\0" + source)
         return salt
 
+    def keys(self, records: Sequence[Record]) -> list[int]:
+        """What stands for each record in the index of duplicates: ``hash64`` of its message id, its source folded in."""
+        digests = [blake2b(record[4].encode("utf-8", "surrogatepass"), digest_size=8).digest() for record in records]
+        salts = {source: self.salt(source) for source in {record[0] for record in records}}
+        return [
+            number ^ salts[record[0]]
+            for number, record in zip(unpack(f">{len(records)}q", b"".join(digests)), records, strict=True)
+        ]
+
+    def known(self, records: Sequence[Record], keys: Sequence[int]) -> set[tuple[int, int]]:
+        """Of the records that ``seen`` and the filter leave open, those that the index holds."""
+        seen, forgotten_until = self.seen, self.filter.forgotten_until
+        wanted = [
+            (record[6], key)
+            for record, key, maybe in zip(records, keys, self.filter.maybe(keys), strict=True)
+            if (maybe or record[6] <= forgotten_until or record[6] > record[5] + AHEAD_US) and key not in seen
+        ]
+        return self.lookup(wanted) if wanted else set()
+
     def lookup(self, wanted: Sequence[tuple[int, int]]) -> set[tuple[int, int]]:
         """Those of ``(original_at, key)`` that the index holds."""
         found: set[tuple[int, int]] = set()
@@ -163,7 +187,7 @@ class Trailing:
         run, size = self._run, max(SLICE_EVENTS, 2 * events)
         parts = [rows[start:][:size] for rows, start in zip(run.rows, run.written, strict=True)]
         for (statements, columns), part in zip(_INDEXES, parts, strict=True):
-            self._insert(statements, columns, part)
+            self._insert(statements, columns, part, () if statements is _DEDUPE else (run.number,))
         self._sliced = tuple(map(len, parts))
         if run.ends_with(self._sliced):
             self._connection.execute("UPDATE counters SET value = ? WHERE name = 'dedupe_through_id'", (run.through_id,))
@@ -176,17 +200,18 @@ class Trailing:
         places, self._places = self._places[:inside], self._places[inside:]
         inside = bisect_right(self._deeds, through_id, key=itemgetter(3))
         deeds, self._deeds = self._deeds[:inside], self._deeds[inside:]
-        entries.sort()
-        places.sort()
-        deeds.sort()
-        return _Run(number, through_id, (entries, [(number, *place) for place in places], [(number, *deed) for deed in deeds]))
+        entries.sort(key=_FIRST)
+        places.sort(key=_FIRST)  # stable: the first numbers and the order of arrival suffice for neighbours to share pages
+        deeds.sort(key=_SECOND)
+        deeds.sort(key=_FIRST)
+        return _Run(number, through_id, (entries, places, deeds))
 
-    def _insert(self, statements: dict[int, str], columns: int, rows: Sequence[tuple[int, ...]]) -> None:
+    def _insert(self, statements: dict[int, str], columns: int, rows: Sequence[tuple[int, ...]], run: tuple[int, ...]) -> None:
         values, start = list(chain.from_iterable(rows)), 0
         for chunk in _CHUNKS:
             step = columns * chunk
             while len(values) - start >= step:
-                self._connection.execute(statements[chunk], values[start : start + step])
+                self._connection.execute(statements[chunk], [*run, *values[start : start + step]])
                 start += step
 
     def committed(self) -> None:

@@ -11,7 +11,7 @@ import sqlite3
 import time
 import traceback
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, Final
@@ -23,7 +23,7 @@ from tropa_collector.store.sqlite.deeds import Deed, deeds_of
 from tropa_collector.store.sqlite.erased import Erased
 from tropa_collector.store.sqlite.identity import Resolution
 from tropa_collector.store.sqlite.operations import AFTER_COMMIT, OPERATIONS
-from tropa_collector.store.sqlite.trailing import AHEAD_US, Entry, Trailing, hash64
+from tropa_collector.store.sqlite.trailing import AHEAD_US, Entry, Trailing
 from tropa_collector.store.sqlite.workplace import Refused, Workplace
 
 logger = logging.getLogger("tropa.store")
@@ -33,8 +33,10 @@ _CHUNKS = (256, 64, 16, 4, 1)  # rows of one statement: few texts, all of them i
 
 _COLUMNS = 1 + len(Record._fields)  # id and identifier before a record's own, its identity not among them
 _INSERT = {rows: "INSERT INTO events VALUES " + ",".join(["(" + ",".join("?" * _COLUMNS) + ")"] * rows) for rows in _CHUNKS}
-_TYPE, _NAME = itemgetter(2), itemgetter(3)
-_NOTHING: Final[dict[int, None]] = {}
+_SOURCE, _TYPE, _NAME = itemgetter(0), itemgetter(2), itemgetter(3)
+_MINUTE: Final = 60_000_000
+_NOTHING: Final[frozenset[tuple[int, int]]] = frozenset()
+_NO_KEYS: Final[dict[int, None]] = {}
 
 Rollup = tuple[int, str, str, str, int]
 
@@ -146,44 +148,28 @@ class Transaction:
 
     def _sort_out(self, submissions: Sequence[Submission], work: _Work) -> list[bytes]:
         """Decide stored or duplicate for every record, number the new ones, count everything."""
-        keyed = [self._keys(submission) for submission in submissions]
-        known = self._known(submissions, keyed)
-        fresh: set[int] = set()
-        outcomes = []
-        for submission, keys in zip(submissions, keyed, strict=True):
-            flags = self._number(submission, keys, known, fresh, work)
-            outcomes.append(flags)
-            _count_outcomes(submission, flags, work.rollups)
-            work.quarantined.extend(submission.quarantined)
-            work.released.extend(submission.released)
+        records = [record for submission in submissions for record in submission.records]
+        flags = self._number(records, self.trailing.keys(records), work)
+        work.rollups.update(_rollups(records, flags))
+        outcomes, start = [], 0
+        for submission in submissions:
+            end = start + len(submission.records)
+            outcomes.append(flags[start:end])
+            start = end
+            for bad in submission.quarantined:
+                work.rollups[bad[1] // _MINUTE, bad[0], bad[2], bad[3], Outcome.QUARANTINED] += 1
+            work.quarantined += submission.quarantined
+            work.released += submission.released
         return outcomes
 
-    def _keys(self, submission: Submission) -> list[int]:
-        records = submission.records
-        salt = self.trailing.salt(records[0][0]) if records else 0  # a submission is one request, of one source
-        return [hash64(record[4]) ^ salt for record in records]
-
-    def _known(self, submissions: Sequence[Submission], keyed: list[list[int]]) -> set[tuple[int, int]]:
-        """Of the records that ``seen`` and the filter leave open, those that the index holds."""
-        if not self._dedupe:
-            return set()
-        trailing, wanted = self.trailing, list[tuple[int, int]]()
-        maybe, forgotten_until, seen = trailing.filter.maybe, trailing.filter.forgotten_until, trailing.seen
-        for submission, keys in zip(submissions, keyed, strict=True):
-            for record, key in zip(submission.records, keys, strict=True):
-                original_at = record[6]
-                ahead = original_at > record[5] + AHEAD_US
-                if (ahead or original_at <= forgotten_until or maybe(key)) and key not in seen:
-                    wanted.append((original_at, key))
-        return trailing.lookup(wanted) if wanted else set()
-
-    def _number(self, submission: Submission, keys: list[int], known: set[tuple[int, int]], fresh: set[int], work: _Work) -> bytes:
-        flags = bytearray(len(keys))
-        seen = self.trailing.seen if self._dedupe else _NOTHING
-        next_id = self._last_id + len(work.entries) + 1
-        for position, (record, key) in enumerate(zip(submission.records, keys, strict=True)):
+    def _number(self, records: Sequence[Record], keys: Sequence[int], work: _Work) -> bytes:
+        """Of each record whether it is new (0) or a duplicate; the new ones get the next ids."""
+        trailing, dedupe = self.trailing, self._dedupe
+        known, seen = (trailing.known(records, keys), trailing.seen) if dedupe else (_NOTHING, _NO_KEYS)
+        flags, fresh, next_id = bytearray(len(keys)), set[int](), self._last_id + 1
+        for position, (record, key) in enumerate(zip(records, keys, strict=True)):
             original_at = record[6]
-            if key in seen or (self._dedupe and key in fresh) or (known and (original_at, key) in known):
+            if key in seen or (dedupe and key in fresh) or (known and (original_at, key) in known):
                 flags[position] = Outcome.DUPLICATE
                 continue
             fresh.add(key)
@@ -256,14 +242,9 @@ class Transaction:
         )
 
 
-def _count_outcomes(submission: Submission, flags: bytes, rollups: Counter[Rollup]) -> None:
-    records = submission.records
-    if records:
-        minute, source = records[0][5] // 60_000_000, records[0][0]
-        for (type_, name, outcome), count in Counter(zip(map(_TYPE, records), map(_NAME, records), flags, strict=True)).items():
-            rollups[minute, source, type_, name, outcome] += count
-    for bad in submission.quarantined:
-        rollups[bad[1] // 60_000_000, bad[0], bad[2], bad[3], Outcome.QUARANTINED] += 1
+def _rollups(records: Sequence[Record], flags: bytes) -> Iterator[Rollup]:
+    minutes = [record[5] // _MINUTE for record in records]
+    return zip(minutes, map(_SOURCE, records), map(_TYPE, records), map(_NAME, records), flags, strict=True)
 
 
 def _where(error: Exception) -> str:
