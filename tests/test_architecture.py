@@ -43,7 +43,7 @@ def outside(found: set[str], *allowed: str) -> set[str]:
 RULES = {
     "the web framework": (
         ("starlette", "uvicorn", "uvloop", "httptools"),
-        ("receive/", "admin/", "demo/", "app.py", "listeners.py", "cli.py"),
+        ("receive/", "admin/", "demo/", "app.py", "public.py", "listeners.py", "cli.py"),
     ),
     "SQL": (("sqlite3", "aiosqlite"), ("store/", "transfer/", "doctor.py")),
     "prometheus": (("prometheus_client",), ("metrics.py",)),

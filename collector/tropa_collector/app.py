@@ -9,13 +9,7 @@ import signal
 import time
 from collections.abc import Callable
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-
-from tropa_collector.admin.api import AdminParts, admin_app, health, ready_response
+from tropa_collector.admin.api import AdminParts, admin_app
 from tropa_collector.admin.console.sessions import Sessions
 from tropa_collector.enrich.device import Devices
 from tropa_collector.enrich.place import Places
@@ -23,32 +17,26 @@ from tropa_collector.forward.supervisor import Forwarders
 from tropa_collector.listeners import Listener, listener
 from tropa_collector.metrics import Counters
 from tropa_collector.pipeline import Pipeline
+from tropa_collector.public import public_app
 from tropa_collector.receive.endpoint import Endpoint
 from tropa_collector.receive.keys import Credentials, credentials
 from tropa_collector.receive.rates import Rates
-from tropa_collector.receive.script import script_routes
 from tropa_collector.receive.sessions import SessionKeys
 from tropa_collector.settings import Settings
-from tropa_collector.store.sqlite.client import SqliteLog
-from tropa_collector.store.sqlite.contacts import SqliteContacts
-from tropa_collector.store.sqlite.reader import SqliteReader
-from tropa_collector.store.sqlite.views import SqliteViews
-from tropa_collector.store.sqlite.writer import FILE_NAME
+from tropa_collector.store.opened import store_of
 
 logger = logging.getLogger("tropa")
 
 
 class Collector:
-    """The collector of one data directory."""
+    """The collector over the store that its settings name."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.credentials: Credentials = credentials(settings)
         self.counters = Counters()
-        self.log = SqliteLog(settings)
-        self.reader = SqliteReader(settings.data)
-        self.contacts = SqliteContacts(settings.data / FILE_NAME)
-        self.views = SqliteViews(settings.data / FILE_NAME)
+        self.store = store_of(settings)
+        self.log = self.store.log
         self.console_sessions = Sessions()
         self.devices = Devices(settings.enrich_cache_items)
         self.places = Places(settings.geo_databases, settings.enrich_cache_items)
@@ -78,19 +66,21 @@ class Collector:
             SettingsError: an address cannot be listened on.
         """
         settings = self.settings
-        store = asyncio.create_task(self.log.start())
+        opening = asyncio.create_task(self.store.start())
         self.devices.warm()
         self.places.lookup("8.8.8.8")
-        await store
-        await self.reader.start()
+        await opening
         await self.forwarders.start()
         ring = self.credentials.ring
         sessions = SessionKeys(settings.data)
         self._salts = asyncio.create_task(sessions.renew_daily())
-        endpoint = Endpoint(settings, ring, self.pipeline, self.log, self.counters, Rates(settings), self._public_app(), sessions)
+        endpoint = Endpoint(
+            settings, ring, self.pipeline, self.log, self.counters, Rates(settings), public_app(settings, self.log), sessions
+        )
         token_hash = self.credentials.admin_token_hash
+        store = self.store
         parts = AdminParts(
-            self.log, self.reader, self.pipeline, ring, self.counters, token_hash, settings, self.contacts, self.views,
+            self.log, store.reader, self.pipeline, ring, self.counters, token_hash, settings, store.contacts, store.views,
             self.console_sessions, self.forwarders,
         )  # fmt: skip
         self._public = listener(endpoint, settings, settings.host, settings.port, self.counters)
@@ -100,19 +90,6 @@ class Collector:
         gc.set_threshold(50_000, 20, 100)  # an event makes a dozen dicts and no cycle
         await self._admin.start()
         await self._public.start()
-
-    def _public_app(self) -> Starlette:
-        """Everything on the public listener that is not an ingest path. Nothing here returns stored data."""
-
-        async def ready(_: Request) -> Response:
-            return ready_response(self.log)
-
-        app = Starlette(
-            routes=[Route("/health", health), Route("/ready", ready), *script_routes(self.settings.script_paths)],
-            exception_handlers={HTTPException: _not_here},
-        )
-        app.router.redirect_slashes = False
-        return app
 
     async def stop(self) -> int:
         """Refuse new, answer what is in flight, commit, stop forwarding, close: the number of events left unanswered."""
@@ -126,17 +103,8 @@ class Collector:
         await self.forwarders.stop(seconds=max(1.0, deadline - time.monotonic()))
         if self._admin is not None:
             await self._admin.stop(seconds=0.5)
-        await self.contacts.stop()
-        await self.views.stop()
-        await self.reader.stop()
+        await self.store.stop_reading()
         return left
-
-
-async def _not_here(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "error")
-    message = f"There is no {request.method} {request.url.path} here. Events go to /v1/track, /v1/batch and their like."
-    return JSONResponse({"success": False, "code": code, "message": message}, status_code=error.status_code)
 
 
 async def serve(collector: Collector, *, announce: Callable[[str], None] | None = None) -> int:
@@ -144,10 +112,7 @@ async def serve(collector: Collector, *, announce: Callable[[str], None] | None 
 
     ``announce`` is told the console's sign-in link, which no log may hold.
     """
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    stop = stop_signal()
     try:
         await collector.start()
         public, admin = collector.addresses
@@ -160,3 +125,12 @@ async def serve(collector: Collector, *, announce: Callable[[str], None] | None 
         left = await collector.stop()
     logger.log(logging.ERROR if left else logging.INFO, "stopped, %d events left unanswered", left)
     return 1 if left else 0
+
+
+def stop_signal() -> asyncio.Event:
+    """Set by SIGTERM and SIGINT from here on."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    return stop

@@ -1,0 +1,102 @@
+"""The store that the settings name, with everything that can be asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NoReturn, Protocol, cast
+
+from tropa_collector.errors import Unavailable
+from tropa_collector.settings import Settings
+from tropa_collector.store.protocol import ContactReader, EventLog, EventReader
+from tropa_collector.store.sqlite.client import SqliteLog
+from tropa_collector.store.sqlite.contacts import SqliteContacts
+from tropa_collector.store.sqlite.reader import SqliteReader
+from tropa_collector.store.sqlite.views import SqliteViews
+from tropa_collector.store.sqlite.writer import FILE_NAME
+from tropa_collector.store.views import Views
+
+
+class Log(EventLog, Protocol):
+    """An ``EventLog`` that is opened and closed."""
+
+    async def start(self) -> None:
+        """Open it.
+
+        Raises:
+            StoreError, SettingsError: it cannot be opened.
+        """
+        ...
+
+    async def stop(self, *, seconds: float) -> int:
+        """Commit what waits and close it; the number of events left unanswered."""
+        ...
+
+
+class _Reader(EventReader, Protocol):
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+class _Contacts(ContactReader, Protocol):
+    async def stop(self) -> None: ...
+
+
+class _Views(Views, Protocol):
+    async def stop(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Both sides of a store."""
+
+    log: Log
+    reader: _Reader
+    contacts: _Contacts
+    views: _Views
+
+    async def start(self) -> None:
+        """Open it; the reading side follows the writing side, which makes what is not there.
+
+        Raises:
+            StoreError: it does not open.
+        """
+        await self.log.start()
+        await self.reader.start()
+
+    async def stop_reading(self) -> None:
+        await self.contacts.stop()
+        await self.views.stop()
+        await self.reader.stop()
+
+
+def store_of(settings: Settings) -> Store:
+    """The embedded one, or PostgreSQL."""
+    if settings.store != "sqlite":
+        return _postgres(settings)
+    file = settings.data / FILE_NAME
+    return Store(SqliteLog(settings), SqliteReader(settings.data), SqliteContacts(file), SqliteViews(file))
+
+
+def _postgres(settings: Settings) -> Store:
+    from tropa_collector.store.postgres.contacts import PostgresContacts  # noqa: PLC0415 - asyncpg is an extra
+    from tropa_collector.store.postgres.log import PostgresLog  # noqa: PLC0415
+    from tropa_collector.store.postgres.reader import PostgresReader  # noqa: PLC0415
+    from tropa_collector.store.postgres.snapshots import Snapshots  # noqa: PLC0415
+
+    snapshots = Snapshots(settings.store)
+    return Store(PostgresLog(settings), PostgresReader(snapshots), PostgresContacts(snapshots), cast("_Views", _Absent()))
+
+
+class _Absent:
+    """The console's summaries of a store that has none."""
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        async def refuse(*_: object, **__: object) -> NoReturn:
+            raise Unavailable(f"This store has no {name} to show yet.", code="not_available")
+
+        return refuse
+
+    async def stop(self) -> None:
+        return
