@@ -9,6 +9,7 @@ import argparse
 import random
 import sys
 import time
+from collections.abc import Callable
 
 from tests.identity.attacks import changed_by_attack
 from tests.identity.invariants import broken, equal_to_model, i7_components, i11_claims_take_nothing
@@ -16,15 +17,25 @@ from tests.identity.memory_store import MemoryStore
 from tests.identity.reference_model import Model
 from tests.identity.streams import in_batches, random_calls, small_policy
 
+from tropa_collector.identity.records import Plan
+from tropa_collector.identity.resolve import resolve
+
 SHARES_OF_CLAIMS = (0, 0.5, 0.8, 1)
 
 
-def faults(seed: int, claims: float) -> list[str]:
+def operations_of(seed: int) -> int:
+    """How many events the stream of a seed has."""
+    rng = random.Random(seed)
+    small_policy(rng)
+    return rng.choice([20, 40])
+
+
+def faults(seed: int, claims: float, planner: Callable[..., Plan] = resolve) -> list[str]:
     """What is wrong with one random stream: it differs from the model, or breaks an invariant."""
     rng = random.Random(seed)
     policy = small_policy(rng)
     calls = list(random_calls(rng, rng.choice([20, 40]), claims=claims, width=rng.choice([2, 3, 4, 6])))
-    store, model = MemoryStore(policy), Model(policy)
+    store, model = MemoryStore(policy, planner), Model(policy)
     batches = list(in_batches(calls, rng, rng.choice([1, 1, 4, 10])))
     for batch in batches:
         store.deliver(batch)

@@ -1,4 +1,4 @@
-"""A store of any speed, offered five times what it takes: who is let in waits a second at most. Simulated, no clock is waited for."""
+"""A store of any speed, offered five times what it takes: who is let in waits a second at most. Simulated, with no clock."""
 
 from __future__ import annotations
 
