@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
 
@@ -108,16 +108,17 @@ class Resolution:
                 missing.append(key)
             else:
                 known[key] = row
-        for part in _parts(missing, 500):
-            marks = ",".join(["(?,?)"] * len(part))
-            rows = self._connection.execute(
-                f"WITH w(k, v) AS (VALUES {marks}) SELECT {_IDENTIFIER} FROM w JOIN identifiers ON value = v AND kind = k",
-                list(chain.from_iterable(part)),
-            )
-            for row in map(Identifier._make, rows):
-                known[row.kind, row.value] = row
-                self._rows.put((row.kind, row.value), row)
+        for row in map(Identifier._make, self._paired(_LOOK_UP, missing)):
+            known[row.kind, row.value] = row
+            self._rows.put((row.kind, row.value), row)
         return known
+
+    def _paired(self, statements: Mapping[int, str], pairs: Sequence[tuple[Any, Any]]) -> Iterator[Any]:
+        """The rows of some pairs, asked for in few texts: SQLite need not compile them anew. NULL finds nothing."""
+        for start in range(0, len(pairs), _SIZES[-1]):
+            part = pairs[start : start + _SIZES[-1]]
+            size = next(size for size in _SIZES if size >= len(part))
+            yield from self._connection.execute(statements[size], [*chain.from_iterable(part), *[None] * (2 * (size - len(part)))])
 
     def _pairs(self, calls: Sequence[Call], known: Mapping[Key, Identifier]) -> dict[Pair, Edge]:
         """The edges between the first and the other identifiers of one event: the only ones that ``triage`` asks for."""
@@ -135,15 +136,9 @@ class Resolution:
                     missing.add(pair)
                 else:
                     found[pair] = edge
-        for part in _parts(list(missing), 500):
-            marks = ",".join(["(?,?)"] * len(part))
-            rows = self._connection.execute(
-                f"WITH w(x, y) AS (VALUES {marks}) SELECT {_EDGE} FROM w JOIN edges ON a = x AND b = y",
-                list(chain.from_iterable(part)),
-            )
-            for edge in map(Edge._make, rows):
-                found[edge.a, edge.b] = edge
-                self._edges.put((edge.a, edge.b), edge)
+        for edge in map(Edge._make, self._paired(_LOOK_UP_EDGE, list(missing))):
+            found[edge.a, edge.b] = edge
+            self._edges.put((edge.a, edge.b), edge)
         return found
 
     def load(self, contacts: Collection[int], *, merged: bool = False) -> Snapshot:
@@ -266,6 +261,16 @@ class Resolution:
         self.next_ids = self._free_ids()
 
 
+_SIZES: Final = (4, 16, 64, 256, 512)
+_LOOK_UP: Final = {
+    size: f"WITH w(k, v) AS (VALUES {','.join(['(?,?)'] * size)})"
+    f" SELECT {_IDENTIFIER} FROM w CROSS JOIN identifiers ON value = v AND kind = k"
+    for size in _SIZES
+}
+_LOOK_UP_EDGE: Final = {
+    size: f"WITH w(x, y) AS (VALUES {','.join(['(?,?)'] * size)}) SELECT {_EDGE} FROM w CROSS JOIN edges ON a = x AND b = y"
+    for size in _SIZES
+}
 _EMPTY = Snapshot(frozenset(), (), (), ())
 _UPSERT_CONTACT: Final = (
     f"INSERT INTO contacts ({_CONTACT}) VALUES ({','.join('?' * len(Contact._fields))}) ON CONFLICT (id) DO UPDATE SET "
@@ -294,7 +299,3 @@ def _call(record: Record) -> Call:
 
 def _ends(edges: Iterable[Edge]) -> set[int]:
     return {end for edge in edges for end in (edge.a, edge.b)}
-
-
-def _parts(items: Sequence[Any], size: int) -> list[Sequence[Any]]:
-    return [items[start : start + size] for start in range(0, len(items), size)]
