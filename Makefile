@@ -19,7 +19,7 @@ sdk_js/node_modules/.package-lock.json: sdk_js/package-lock.json
 	@touch $@
 
 run: setup
-	$(BIN)/tropa serve --host 127.0.0.1
+	$(BIN)/tropa demo
 
 test: setup $(NODE)
 	$(BIN)/python -m pytest
