@@ -16,5 +16,5 @@ class _Forgetful(SqliteLog):
 if __name__ == "__main__":
     from tropa_collector.store import opened
 
-    opened.SqliteLog = _Forgetful  # type: ignore[misc] # that is the sabotage
+    opened.SqliteLog = _Forgetful  # type: ignore[attr-defined] # that is the sabotage
     main()

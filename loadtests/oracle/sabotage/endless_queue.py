@@ -13,5 +13,5 @@ class _Greedy(SqliteLog):
 if __name__ == "__main__":
     from tropa_collector.store import opened
 
-    opened.SqliteLog = _Greedy  # type: ignore[misc] # that is the sabotage
+    opened.SqliteLog = _Greedy  # type: ignore[attr-defined] # that is the sabotage
     main()

@@ -16,5 +16,5 @@ class _Careless(SqliteLog):
 if __name__ == "__main__":
     from tropa_collector.store import opened
 
-    opened.SqliteLog = _Careless  # type: ignore[misc] # that is the sabotage
+    opened.SqliteLog = _Careless  # type: ignore[attr-defined] # that is the sabotage
     main()
