@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 from loadtests.collector_process import CollectorProcess
+from loadtests.postgres_server import PostgresServer, missing
+from tests.postgres.database_store import Databases
 
 StartCollector = Callable[..., CollectorProcess]
 
@@ -21,6 +23,20 @@ def need(command: str, how: str) -> None:
         if os.environ.get("CI") == "true":
             pytest.fail(message)
         pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A real PostgreSQL that need not outlive a power cut; each test takes a database of its own."""
+    if reason := missing():
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
+    with PostgresServer(fsync="off", full_page_writes="off", autovacuum="off") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def databases(postgres: PostgresServer) -> Databases:
+    return Databases(postgres)
 
 
 @pytest.fixture

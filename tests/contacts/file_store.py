@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +43,24 @@ class FileStore:
         self.connection.close()
         self.open()
 
+    def close(self) -> None:
+        self.connection.close()
+
     def count_as(self, memory: MemoryStore) -> None:
         """A writer that starts gives out again the ids that were made and forgotten within an event: nobody has seen them."""
         memory.sequence = self.transaction.resolution.next_ids
 
     def deliver(self, calls: Iterable[Call]) -> list[int]:
         return list(self.transaction.commit([Submission([record_of(one) for one in calls])])[0])
+
+    def refuse_events(self, *, refuse: bool) -> None:
+        """Whether the log takes no events."""
+        fail = "BEGIN SELECT RAISE(FAIL, 'disk I/O error'); END"
+        self.connection.execute(f"CREATE TRIGGER refuse BEFORE INSERT ON events {fail}" if refuse else "DROP TRIGGER refuse")
+
+    def watch(self, note: Callable[[str], None] | None) -> None:
+        """Tell of every statement."""
+        self.connection.set_trace_callback(note)
 
     def rows(self, sql: str) -> list[Any]:
         return self.connection.execute(sql).fetchall()

@@ -13,8 +13,11 @@ import orjson
 import pytest
 from tests.contacts.file_store import NOW, FileStore, record_of
 from tests.identity.streams import call, in_batches, random_calls
+from tests.postgres.database_store import DatabaseStore
 
 from tropa_collector.identity.policy import DAY, Policy
+from tropa_collector.store.postgres.contacts import PostgresContacts
+from tropa_collector.store.postgres.snapshots import Snapshots
 from tropa_collector.store.protocol import ContactQuery, Page, Ref, Submission, public_id
 from tropa_collector.store.sqlite import search, trailing
 from tropa_collector.store.sqlite.contacts import SqliteContacts
@@ -25,14 +28,15 @@ NAMES = ("Product Added", "Order Completed", "Product Viewed")
 
 
 class Opened:
-    """A file with a writer and a reader."""
+    """A store with a writer and a reader."""
 
-    def __init__(self, path: Path) -> None:
-        self.file = FileStore(path, Policy())
-        self.reader = SqliteContacts(path)
+    def __init__(self, file: FileStore | DatabaseStore) -> None:
+        self.file = file
+        self.reader = SqliteContacts(file.path) if isinstance(file, FileStore) else PostgresContacts(Snapshots(file.url))
 
     def read(self, method: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-        return asyncio.run(method(*arguments, **named))
+        wait: Callable[..., Any] = asyncio.run if isinstance(self.file, FileStore) else self.file.loop.wait
+        return wait(method(*arguments, **named))
 
     def timeline(self, contact: int, limit: int) -> list[str]:
         """Every page's message ids."""
@@ -68,14 +72,22 @@ class Opened:
         return found
 
 
-@pytest.fixture
-def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opened]:
+SQLITE_ALONE = pytest.mark.parametrize("opened", ["sqlite"], indirect=True)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def opened(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opened]:
     monkeypatch.setattr(trailing, "RUN_EVENTS", 30)
     monkeypatch.setattr(trailing, "SLICE_EVENTS", 11)
-    opened = Opened(tmp_path / "store.sqlite3")
+    if request.param == "sqlite":
+        opened = Opened(FileStore(tmp_path / "store.sqlite3", Policy()))
+    else:
+        opened = Opened(DatabaseStore(request.getfixturevalue("databases").take(), Policy()))
     yield opened
-    asyncio.run(opened.reader.stop())
-    opened.file.connection.close()
+    opened.read(opened.reader.stop)
+    opened.file.close()
+    if isinstance(opened.file, DatabaseStore):
+        request.getfixturevalue("databases").give_back(opened.file.url)
 
 
 @pytest.fixture
@@ -96,7 +108,8 @@ def test_a_timeline_is_every_event_of_the_contact_once_newest_first(mixed: Opene
     owned = mixed.owned()
     assert len(owned) > 5
     assert any(status == 2 for (status,) in mixed.file.rows("SELECT status FROM contacts"))
-    assert len(mixed.file.rows("SELECT run FROM timeline_runs")) > 10
+    if isinstance(mixed.file, FileStore):
+        assert len(mixed.file.rows("SELECT run FROM timeline_runs")) > 10
     for contact, events in owned.items():
         expected = [message_id for _, _, message_id, _ in sorted(events, reverse=True)]
         for limit in (1_000, 7):
@@ -171,6 +184,7 @@ def test_search_by_the_beginning_of_an_identifier_or_trait(opened: Opened, q: st
     assert {row["identifiers"][0]["value"] for row in rows} == expected
 
 
+@SQLITE_ALONE
 def test_search_follows_a_trait_that_changes_and_a_setting_that_does(opened: Opened) -> None:
     opened.file.deliver([call("m1", 1, "u1", traits={"name": "Anna", "city": "Tver"})])
     opened.file.deliver([call("m2", 2, "u1", traits={"name": "Olga"})])
@@ -180,6 +194,7 @@ def test_search_follows_a_trait_that_changes_and_a_setting_that_does(opened: Ope
     assert opened.found(q="olga") == []
     from tropa_collector.store.sqlite.words import index_words
 
+    assert isinstance(opened.file, FileStore)
     index_words(opened.file.connection, {"city"})
     opened.reader._searchable = frozenset({"city"})
     assert len(opened.found(q="tver")) == 1
@@ -231,12 +246,14 @@ def test_purged_events_are_neither_counted_nor_listed(opened: Opened) -> None:
     assert len(opened.read(opened.reader.timeline, Ref("user_id", "u1"), limit=1_000).rows) == 61
 
 
+@SQLITE_ALONE
 def test_rows_of_purged_events_go_in_steps_and_their_runs_after_them(opened: Opened) -> None:
     opened.file.deliver([call(f"m{n}", n, "u1") for n in range(100)])
     for n in range(100, 160):
         opened.file.deliver([call(f"m{n}", n, "u1")])
     opened.file.connection.execute("DELETE FROM events WHERE id <= 70")
     runs = len(opened.file.rows("SELECT * FROM timeline_runs"))
+    assert isinstance(opened.file, FileStore)
     for _ in range(20):
         purge_runs(opened.file.connection, 71, 10)
     for table in ("timeline", "deeds"):
@@ -254,6 +271,7 @@ def test_a_cursor_of_something_else_is_refused(opened: Opened) -> None:
             opened.read(opened.reader.search, ContactQuery(before=before))
 
 
+@SQLITE_ALONE
 def test_a_large_contact_is_read_page_by_page_in_little_memory(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trailing, "RUN_EVENTS", 2_000)
     monkeypatch.setattr(trailing, "SLICE_EVENTS", 2_000)

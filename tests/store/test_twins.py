@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.postgres.database_store import Databases
 
 from tropa_collector.settings import Settings
 from tropa_collector.store.memory import MemoryStore
+from tropa_collector.store.postgres.log import PostgresLog
+from tropa_collector.store.postgres.reader import PostgresReader
+from tropa_collector.store.postgres.snapshots import Snapshots
 from tropa_collector.store.protocol import EventQuery, Quarantined, Record, Submission
 from tropa_collector.store.sqlite.client import SqliteLog
 from tropa_collector.store.sqlite.reader import SqliteReader
@@ -35,6 +39,19 @@ def bad(number: int) -> Quarantined:
 async def sqlite(directory: Path) -> AsyncIterator[Both]:
     settings = Settings(data=directory, queue_seconds=30)
     log, reader = SqliteLog(settings), SqliteReader(directory)
+    await log.start()
+    await reader.start()
+    try:
+        yield log, reader
+    finally:
+        await reader.stop()
+        await log.stop(seconds=5)
+
+
+@asynccontextmanager
+async def postgres(url: str) -> AsyncIterator[Both]:
+    log, snapshots = PostgresLog(Settings(store=url, queue_seconds=30)), Snapshots(url)
+    reader = PostgresReader(snapshots)
     await log.start()
     await reader.start()
     try:
@@ -77,21 +94,29 @@ async def _scenario(log: Any, reader: Any) -> list[Any]:
     return seen
 
 
-def run(store: Callable[[Path], Any], directory: Path, scenario: Callable[[Any, Any], Awaitable[Any]]) -> Any:
+def run(store: Callable[[Any], Any], place: Path | str, scenario: Callable[[Any, Any], Awaitable[Any]]) -> Any:
     async def inside() -> Any:
-        async with store(directory) as (log, reader):
+        async with store(place) as (log, reader):
             return await scenario(log, reader)
 
     return asyncio.run(inside())
 
 
-def test_the_twins_answer_alike(tmp_path: Path) -> None:
-    for ours, twins in zip(run(sqlite, tmp_path, _scenario), run(memory, tmp_path, _scenario), strict=True):
-        assert ours == twins
+@pytest.fixture
+def database(databases: Databases) -> Iterator[str]:
+    url = databases.take()
+    yield url
+    databases.give_back(url)
 
 
-@pytest.mark.parametrize("store", [sqlite, memory])
-def test_pages_follow_one_another_without_gap_or_repeat(store: Callable[[Path], Any], tmp_path: Path) -> None:
+def test_the_twins_answer_alike(tmp_path: Path, database: str) -> None:
+    twins = run(memory, tmp_path, _scenario)
+    assert run(sqlite, tmp_path, _scenario) == twins
+    assert run(postgres, database, _scenario) == twins
+
+
+@pytest.mark.parametrize("store", [sqlite, memory, postgres])
+def test_pages_follow_one_another_without_gap_or_repeat(store: Callable[[Any], Any], tmp_path: Path, database: str) -> None:
     async def scenario(log: Any, reader: Any) -> list[str]:
         for start in range(0, 50, 10):
             await log.commit(Submission([record(number, received_at=NOW) for number in range(start, start + 10)]))
@@ -104,4 +129,4 @@ def test_pages_follow_one_another_without_gap_or_repeat(store: Callable[[Path], 
             if before is None:
                 return ids
 
-    assert run(store, tmp_path, scenario) == [f"m-{number}" for number in reversed(range(50))]
+    assert run(store, database if store is postgres else tmp_path, scenario) == [f"m-{number}" for number in reversed(range(50))]

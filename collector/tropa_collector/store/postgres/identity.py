@@ -144,7 +144,7 @@ class Resolution:
             edges,
             await self._contacts(owners, merged=merged),
             [Core(row[0], row[1], tuple(json.loads(row[2]))) for row in cores],
-            [(row[0], row[1]) for column in "ab" for row in await self._in("cannot_link", "a, b", column, members)],
+            [(row[0], row[1]) for row in await self._pairs_of("cannot_link", "a, b", members)],
         )
 
     async def _in(self, table: str, columns: str, column: str, ids: Collection[int]) -> list[Any]:
@@ -156,8 +156,12 @@ class Resolution:
         return {row[0]: Identifier._make(row) for row in await self._in("identifiers", _IDENTIFIER, column, ids)}
 
     async def _edges_of(self, members: Collection[int]) -> list[Edge]:
-        rows = {(row[0], row[1]): row for column in "ab" for row in await self._in("edges", _EDGE, column, members)}
-        return [Edge._make(rows[pair]) for pair in sorted(rows)]
+        return sorted(Edge._make(row) for row in await self._pairs_of("edges", _EDGE, members))
+
+    async def _pairs_of(self, table: str, columns: str, members: Collection[int]) -> list[Any]:
+        """Rows with an end among these identifiers."""
+        sql = f"SELECT {columns} FROM {table} WHERE a = ANY($1::bigint[]) OR b = ANY($1::bigint[])"
+        return await self._connection.fetch(sql, sorted(members)) if members else []
 
     async def _contacts(self, ids: Collection[int], *, merged: bool) -> list[Contact]:
         rows = await self._in("contacts", _CONTACT, "id", ids)
