@@ -44,9 +44,9 @@ CREATE TABLE edges (                     -- evidence, one row a pair of identifi
   first_ts INTEGER NOT NULL, first_event TEXT NOT NULL, last_ts INTEGER NOT NULL, last_event TEXT NOT NULL,
   proven_ts INTEGER, proven_event TEXT NOT NULL, proven_last_ts INTEGER, proven_last_event TEXT NOT NULL,
   via INTEGER NOT NULL, revoked INTEGER NOT NULL,
-  PRIMARY KEY (a, b), CHECK (a < b)
+  PRIMARY KEY (b, a), CHECK (a < b)      -- b is the younger one: most rows go to the right edge
 ) WITHOUT ROWID;
-CREATE INDEX edges_b ON edges(b);
+CREATE INDEX edges_a ON edges(a);
 
 CREATE TABLE cannot_link (
   a INTEGER NOT NULL, b INTEGER NOT NULL,
