@@ -5,6 +5,7 @@ A store implements them beside ``EventReader``; the console shows what one lacks
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -83,5 +84,14 @@ class RefusalReader(Protocol):
         ...
 
 
-class Views(OverviewReader, LiveReader, RefusalReader, Protocol):
+class SetupReader(Protocol):
+    """Whether what a setup needs has arrived."""
+
+    async def milestones(self, browser: Sequence[str], server: Sequence[str]) -> dict[str, int]:
+        """When (s since 1970, to the minute; 0: not lately) the last ``page`` of the browser sources, ``identify`` of any, and
+        event of the ``server`` sources was stored."""
+        ...
+
+
+class Views(OverviewReader, LiveReader, RefusalReader, SetupReader, Protocol):
     """All of them."""

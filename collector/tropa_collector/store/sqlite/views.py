@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tropa_collector.store.sqlite import live, overview, refusals
+from tropa_collector.store.sqlite.milestones import milestones
 from tropa_collector.store.sqlite.snapshots import Snapshots
 from tropa_collector.store.views import Arrivals, LiveFilter, Place
 
@@ -36,3 +38,6 @@ class SqliteViews:
 
     async def refused_ids(self, code: str, path: str, source: str, *, limit: int) -> list[int]:
         return await self._snapshots.read(lambda connection: refusals.of_group(connection, code, path, source, limit))
+
+    async def milestones(self, browser: Sequence[str], server: Sequence[str]) -> dict[str, int]:
+        return await self._snapshots.read(lambda connection: milestones(connection, browser, server))

@@ -31,6 +31,17 @@
     }
   };
 
+  /** In a long JSON, what is pointed at comes into sight. */
+  const point = (root) => {
+    for (const line of root.querySelectorAll(".json .pointed:not([data-seen])")) {
+      line.dataset.seen = "";
+      const box = line.closest(".json");
+      box.scrollTop = line.offsetTop - box.clientHeight / 3;
+    }
+  };
+
+  const settle = (root) => { localise(root); point(root); };
+
   const copy = async (button) => {
     const text = document.getElementById(button.dataset.copy).textContent;
     await navigator.clipboard.writeText(text);
@@ -47,8 +58,14 @@
   document.addEventListener("change", (change) => {
     if (change.target.matches("[data-submit]")) change.target.form.requestSubmit();
   });
-  document.addEventListener("htmx:afterSwap", (swap) => localise(swap.detail.target.parentNode ?? document));
-  localise(document);
+  // What is asked for again while it is read keeps its folds open.
+  let unfolded = [];
+  document.addEventListener("htmx:beforeSwap", () => { unfolded = [...document.querySelectorAll("details[id][open]")].map(({ id }) => id); });
+  document.addEventListener("htmx:afterSwap", () => {
+    for (const id of unfolded) document.getElementById(id)?.setAttribute("open", "");
+    settle(document);
+  });
+  settle(document);
   document.querySelector(".nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
   window.tropaConsole = { written, country };
 })();
