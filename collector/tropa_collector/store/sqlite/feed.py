@@ -5,14 +5,20 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import orjson
+
 from tropa_collector.errors import StoreError
 from tropa_collector.events.timestamps import to_microseconds
-from tropa_collector.store.protocol import IdentifierRow, Logged, Stream, Stretch, stored_event
+from tropa_collector.identity.records import Identifier
+from tropa_collector.store.connection import Connection
+from tropa_collector.store.protocol import IdentifierRow, Logged, Stream, Stretch, public_id, stored_event
 from tropa_collector.store.sqlite.explanations import CHANGES, changes
+from tropa_collector.store.sqlite.refs import identifiers, name_of
 from tropa_collector.store.sqlite.writer import FILE_NAME
 
 Result = TypeVar("Result")
@@ -27,6 +33,7 @@ _EVENTS: Final = (
 )
 _ACTIONS: Final = ",".join(f"'{action}'" for action in CHANGES)
 _TABLES: Final[dict[Stream, tuple[str, str]]] = {"events": ("events", "received_at"), "changes": ("identity_log", "at")}
+_MOVING: Final = frozenset(("merge", "unmerge"))  # their detail says what moved
 _OUT_OF_ORDER: Final = 5_000  # events are received in one order and committed in another, but not by more than this
 _MARKS: Final = 900
 
@@ -46,7 +53,7 @@ class SqliteFeed:
     async def read(self, stream: Stream, *, after: int, through: int, limit: int, max_bytes: int) -> Stretch:
         if stream == "events":
             return await self._read(lambda connection: _events(connection, after, through, limit, max_bytes))
-        return await self._read(lambda connection: _changes(connection, after, through, limit))
+        return await self._read(lambda connection: changes_between(connection, after, through, limit))
 
     async def waiting_since(self, stream: Stream, after: int) -> int | None:
         table, at = _TABLES[stream]
@@ -55,10 +62,10 @@ class SqliteFeed:
         return await self._read(lambda connection: _maybe(connection, sql, after))
 
     async def before(self, stream: Stream, at: int) -> int:
-        return await self._read(lambda connection: (_event_before if stream == "events" else _change_before)(connection, at))
+        return await self._read(lambda connection: (_event_before if stream == "events" else change_before)(connection, at))
 
     async def identifiers(self, ids: Sequence[int], contacts: Sequence[int]) -> list[IdentifierRow]:
-        return await self._read(lambda connection: _identifiers(connection, ids, contacts))
+        return await self._read(lambda connection: identifier_rows(connection, ids, contacts))
 
     async def stop(self) -> None:
         if self._connection is not None:
@@ -86,11 +93,11 @@ class SqliteFeed:
         return self._connection
 
 
-def _one(connection: sqlite3.Connection, sql: str, *values: Any) -> int:
+def _one(connection: Connection, sql: str, *values: Any) -> int:
     return int(connection.execute(sql, values).fetchone()[0])
 
 
-def _maybe(connection: sqlite3.Connection, sql: str, *values: Any) -> int | None:
+def _maybe(connection: Connection, sql: str, *values: Any) -> int | None:
     row = connection.execute(sql, values).fetchone()
     return None if row is None else int(row[0])
 
@@ -99,7 +106,7 @@ def _events(connection: sqlite3.Connection, after: int, through: int, limit: int
     entries: list[Logged] = []
     size = 0
     for *row, identifier in connection.execute(_EVENTS, (after, through, limit)):
-        entries.append(Logged(row[0], row[1], stored_event(row), identifier or 0))
+        entries.append(Logged(row[0], row[1], stored_event(row), (identifier,) if identifier else ()))
         size += len(row[7])
         if size >= max_bytes:
             break
@@ -110,16 +117,43 @@ def _events(connection: sqlite3.Connection, after: int, through: int, limit: int
     return Stretch(entries, through if whole else entries[-1].position, entries[0].position - after - 1)
 
 
-def _changes(connection: sqlite3.Connection, after: int, through: int, limit: int) -> Stretch:
+def changes_between(connection: Connection, after: int, through: int, limit: int) -> Stretch:
+    """The stream of changes from behind ``after`` up to ``through``."""
     lines = [line for line in changes(connection, after, limit) if line["id"] <= through]
-    entries = [Logged(line["id"], to_microseconds(line["at"]), _record(line)) for line in lines]
+    concerned = _concerned(connection, [line["id"] for line in lines])
+    rows = identifiers(connection, chain.from_iterable(moved for _, moved in concerned.values()))
+    entries = []
+    for line in lines:
+        named, moved = concerned[line["id"]]
+        record = _record(line, [_moved(rows, identifier) for identifier in moved])
+        entries.append(Logged(line["id"], to_microseconds(line["at"]), record, (*named, *moved)))
     return Stretch(entries, lines[-1]["id"] if len(lines) == limit else through)
 
 
-def _record(line: dict[str, Any]) -> dict[str, Any]:
+def _concerned(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, tuple[tuple[int, ...], list[int]]]:
+    """Of each change the identifiers that it names, and those that it moved to another contact."""
+    found = {}
+    for start in range(0, len(ids), _MARKS):
+        listed = ",".join(map(str, ids[start : start + _MARKS]))
+        for log_id, action, a, b, detail in connection.execute(
+            f"SELECT id, action, a, b, detail FROM identity_log WHERE id IN ({listed})"
+        ):
+            moved = orjson.loads(detail).get("moved", []) if action in _MOVING else []
+            found[log_id] = tuple(one for one in (a, b) if one), moved
+    return found
+
+
+def _moved(rows: Mapping[int, Identifier], identifier: int) -> dict[str, Any]:
+    """With the contact that it has now."""
+    name, row = name_of(dict(rows), identifier), rows.get(identifier)
+    return {**(name or {"kind": None, "value": None}), "contact_id": public_id(row.contact) if row is not None else None}
+
+
+def _record(line: dict[str, Any], moved: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """A change as destinations get it: shaped as an event, with a message id of its own, and its cause's beside it."""
     rest = {name: value for name, value in line.items() if name not in ("id", "change", "messageId")}
-    return {"type": f"contact_{line['change']}", "messageId": f"change-{line['id']}", **rest, "cause": line["messageId"]}
+    shown = {"moved": moved} if moved else {}
+    return {"type": f"contact_{line['change']}", "messageId": f"change-{line['id']}", **rest, **shown, "cause": line["messageId"]}
 
 
 def _event_before(connection: sqlite3.Connection, at: int) -> int:
@@ -128,7 +162,7 @@ def _event_before(connection: sqlite3.Connection, at: int) -> int:
     return _one(connection, "SELECT coalesce(max(id), 0) FROM events") if first is None else first - 1
 
 
-def _change_before(connection: sqlite3.Connection, at: int) -> int:
+def change_before(connection: Connection, at: int) -> int:
     """By bisection: the log of changes has no index by time, but grows with it."""
     low, high = 0, _one(connection, "SELECT coalesce(max(id), 0) FROM identity_log")
     while low < high:
@@ -138,7 +172,7 @@ def _change_before(connection: sqlite3.Connection, at: int) -> int:
     return low
 
 
-def _identifiers(connection: sqlite3.Connection, ids: Sequence[int], contacts: Sequence[int]) -> list[IdentifierRow]:
+def identifier_rows(connection: Connection, ids: Sequence[int], contacts: Sequence[int]) -> list[IdentifierRow]:
     """The version is the ledger's newest row: whatever changes an identifier writes one."""
     version = _one(connection, "SELECT coalesce(max(id), 0) FROM identity_log")
     found: dict[int, IdentifierRow] = {}
@@ -147,7 +181,9 @@ def _identifiers(connection: sqlite3.Connection, ids: Sequence[int], contacts: S
         for start in range(0, len(chosen), _MARKS):
             listed = ",".join(map(str, chosen[start : start + _MARKS]))
             where = f"{column} IN ({listed})" + (" AND shared_contact != 0" if column == "shared_contact" else "")
-            sql = f"SELECT id, kind, value, contact, shared_from, shared_contact FROM identifiers WHERE {where}"
+            # Of an erased one there is a keyed hash, which says nothing to anybody.
+            value = "CASE WHEN state = 3 THEN '' ELSE value END"
+            sql = f"SELECT id, kind, {value}, contact, shared_from, shared_contact FROM identifiers WHERE {where}"
             for row in connection.execute(sql):
                 found[row[0]] = IdentifierRow._make((*row, version))
     return list(found.values())

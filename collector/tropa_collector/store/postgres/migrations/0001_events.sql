@@ -78,9 +78,11 @@ $$;
 CREATE FUNCTION take_part_in_log() RETURNS void LANGUAGE sql AS $$
   SELECT pg_advisory_xact_lock_shared(1414680400, (newest_event_id() & 2147483647)::integer)
 $$;
-CREATE FUNCTION log_through() RETURNS bigint LANGUAGE sql AS $$
-  WITH newest AS MATERIALIZED (SELECT newest_event_id() AS id)
-  SELECT min(id - ((id & 2147483647) - coalesce(objid::bigint, id & 2147483647) + 2147483648) % 2147483648)
-    FROM newest LEFT JOIN pg_locks ON locktype = 'advisory' AND classid = 1414680400 AND objsubid = 2 AND granted
-     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-$$;
+CREATE FUNCTION log_through() RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE newest bigint := newest_event_id();  -- first this, then the locks: what was taken by now is either locked or decided
+BEGIN
+  RETURN (
+    SELECT newest - coalesce(max(((newest & 2147483647) - objid::bigint + 2147483648) % 2147483648), 0)
+      FROM pg_locks WHERE locktype = 'advisory' AND classid = 1414680400 AND objsubid = 2 AND granted
+       AND database = (SELECT oid FROM pg_database WHERE datname = current_database()));
+END $$;
