@@ -62,5 +62,5 @@ def change_for(change: dict[str, Any], options: Options) -> dict[str, Any]:
     """A contact's change as the destination may see it: nobody consented to a change, so one with purposes gets ids alone."""
     if not options.purposes:
         return change
-    rest = {name: value for name, value in change.items() if name != "traits"}
+    rest = {name: value for name, value in change.items() if name not in ("traits", "moved")}
     return rest | {end: {"kind": rest[end]["kind"]} for end in ("a", "b") if rest.get(end)}

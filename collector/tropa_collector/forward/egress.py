@@ -55,9 +55,11 @@ def may_go_to(address: Address, *, allow_private: bool) -> bool:
             return may_go_to(inner, allow_private=allow_private)
         if int(address) >> 32 == _NAT64:
             return may_go_to(IPv4Address(int(address) & 0xFFFFFFFF), allow_private=allow_private)
+    if address.is_loopback:
+        return allow_private
     if address.is_multicast or address.is_unspecified or address.is_link_local or address.is_reserved:
         return False
-    return address.is_global or (allow_private and (address.is_private or address.is_loopback))
+    return address.is_global or (allow_private and address.is_private)
 
 
 class GuardedResolver(AbstractResolver):

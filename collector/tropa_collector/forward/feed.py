@@ -9,9 +9,9 @@ from tropa_collector.store.sqlite.feed import SqliteFeed
 
 
 def feed_of(store: str, data: Path) -> LogFeed:
-    """The log of the store that a setting names."""
+    """The log of the store that the setting names."""
     if store == "sqlite":
         return SqliteFeed(data)
-    from tropa_collector.store.postgres.feed import PostgresFeed  # noqa: PLC0415 - asyncpg is an extra
+    from tropa_collector.store.postgres.feed import PostgresFeed  # noqa: PLC0415 - of an extra
 
     return PostgresFeed(store)

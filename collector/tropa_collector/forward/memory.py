@@ -19,7 +19,7 @@ class MemoryFeed:
     def add(self, stream: Stream, record: dict[str, Any], *, at: int = 0, identifier: int = 0) -> int:
         """Append an entry; its position."""
         entries = self.entries[stream]
-        entries.append(Logged(len(entries) + 1, at, record, identifier))
+        entries.append(Logged(len(entries) + 1, at, record, (identifier,) if identifier else ()))
         return len(entries)
 
     async def head(self, stream: Stream) -> int:

@@ -29,7 +29,7 @@ def event_row(entry: Logged) -> dict[str, Any]:
         "message_id": _text(event.get("messageId")),
         "anonymous_id": _text(event.get("anonymousId")),
         "user_id": _text(event.get("userId")),
-        "identifier": entry.identifier,
+        "identifier": entry.identifiers[0] if entry.identifiers else 0,
         "country": _text((enriched.get("geo") or _NOTHING).get("country")),
         "bot": bool((enriched.get("device") or _NOTHING).get("bot")),
         "body": orjson.dumps(event).decode(),

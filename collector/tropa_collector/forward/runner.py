@@ -216,15 +216,16 @@ class Runner:
             chosen = stretch.entries
             entries = [entry._replace(record=change_for(entry.record, self.options)) for entry in chosen]
         self.figures.left_out += len(stretch.entries) - len(chosen)
-        named = await self._identifiers(stream, chosen) if self._destination.wants_identifiers else ()
+        named = await self._identifiers(chosen) if self._destination.wants_identifiers else ()
         name = f"{self.declared.name}.{self.cursor.epoch}:{stream}:{after + 1}-{stretch.through}"
         return Batch(name, stream, after + 1, stretch.through, entries, named)
 
-    async def _identifiers(self, stream: Stream, entries: Sequence[Logged]) -> Sequence[IdentifierRow]:
-        if stream == "events":
-            return await self._feed.identifiers([entry.identifier for entry in entries], ())
-        named = {entry.record.get(key) for entry in entries for key in ("contact_id", "other_contact_id")}
-        return await self._feed.identifiers((), sorted(map(contact_number, named)))
+    async def _identifiers(self, entries: Sequence[Logged]) -> Sequence[IdentifierRow]:
+        """Those that entries are anchored on or name, and all of the contacts that changed."""
+        ids = sorted({identifier for entry in entries for identifier in entry.identifiers})
+        changed = [entry.record for entry in entries if entry.record["type"].startswith("contact_")]
+        contacts = {contact_number(change.get(key)) for change in changed for key in ("contact_id", "other_contact_id")}
+        return await self._feed.identifiers(ids, sorted(contacts))
 
     async def _deliver(self, batch: Batch) -> bool:
         """Deliver a batch, or, where it is refused, all of it that is not."""

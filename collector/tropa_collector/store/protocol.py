@@ -219,7 +219,7 @@ class Logged(NamedTuple):
     position: int
     at: int  # UTC microseconds of receipt, or of the change
     record: dict[str, Any]
-    identifier: int = 0  # of an event: the identifier it is anchored on, 0: none
+    identifiers: tuple[int, ...] = ()  # of an event the one it is anchored on, of a change those that it names or moved
 
 
 class Stretch(NamedTuple):

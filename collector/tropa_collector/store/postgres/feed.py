@@ -72,7 +72,7 @@ def _events(session: Session, after: int, through: int, limit: int, max_bytes: i
     entries: list[Logged] = []
     size = 0
     for *row, identifier in session.execute(_EVENTS, (after, through, limit)):
-        entries.append(Logged(row[0], row[1], stored_event(row), identifier or 0))
+        entries.append(Logged(row[0], row[1], stored_event(row), (identifier,) if identifier else ()))
         size += len(row[7])
         if size >= max_bytes:
             break

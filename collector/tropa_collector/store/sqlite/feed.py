@@ -130,7 +130,7 @@ def changes_between(connection: Connection, after: int, through: int, limit: int
     return Stretch(entries, lines[-1]["id"] if len(lines) == limit else through)
 
 
-def _concerned(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, tuple[tuple[int, ...], list[int]]]:
+def _concerned(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[tuple[int, ...], list[int]]]:
     """Of each change the identifiers that it names, and those that it moved to another contact."""
     found = {}
     for start in range(0, len(ids), _MARKS):
