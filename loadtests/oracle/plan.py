@@ -11,6 +11,7 @@ from loadtests.oracle.faults.full_disk import cannot_mount
 from loadtests.oracle.faults.kill import KillWriter
 from loadtests.oracle.faults.sync_errors import cannot_inject
 from loadtests.oracle.proofs import (
+    authorisation,
     bombs,
     clock,
     drain,
@@ -100,6 +101,10 @@ PROOFS: dict[str, Proof] = {
         17, "sequences", 10_000, 100_000,
         lambda path, size, build: identity.prove_attacks(path, sequences=size, build=build),
         broken=(Broken("believes_browsers", 50),),
+    ),
+    "authorisation": Proof(
+        18, "rounds", 1, 1, lambda path, _, build: authorisation.prove(path, module=_module(build)),
+        broken=(Broken("no_token", 1),),
     ),
     "slow-network": Proof(0, "seconds", 15, 300, lambda path, size, _: network.prove_slow(path, seconds=size)),
     "clock": Proof(0, "rounds", 1, 1, lambda path, _, __: clock.prove(path), cannot_compile),
