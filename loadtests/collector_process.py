@@ -75,13 +75,15 @@ class CollectorProcess:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("TROPA_")}
         environment |= {"TROPA_WRITE_KEYS": keys, "TROPA_ADMIN_TOKEN": self.admin_token}
         environment |= {f"TROPA_{name.upper()}": str(value) for name, value in self._settings.items()} | self._environment
-        command = [sys.executable, "-m", self._module, "serve", "--data", str(self.data), "--host", "127.0.0.1"]
-        command += ["--port", str(self.port), "--admin-port", str(self.admin_port)]
         self.data.parent.mkdir(parents=True, exist_ok=True)
         with self.log_file.open("ab") as log:
-            self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            self._process = subprocess.Popen(self._command(), env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         self.wait_ready(START_SECONDS)
         return self
+
+    def _command(self) -> list[str]:
+        command = [sys.executable, "-m", self._module, "serve", "--data", str(self.data), "--host", "127.0.0.1"]
+        return [*command, "--port", str(self.port), "--admin-port", str(self.admin_port)]
 
     def wait_ready(self, seconds: float) -> float:
         """Seconds until ``/ready`` answered 200."""

@@ -43,9 +43,10 @@ def outside(found: set[str], *allowed: str) -> set[str]:
 RULES = {
     "the web framework": (
         ("starlette", "uvicorn", "uvloop", "httptools"),
-        ("receive/", "admin/", "demo/", "app.py", "public.py", "listeners.py", "cli.py"),
+        ("receive/", "admin/", "demo/", "app.py", "public.py", "listeners.py", "cli.py", "cli_work.py"),
     ),
     "SQL": (("sqlite3", "aiosqlite"), ("store/", "transfer/", "doctor.py")),
+    "Kafka": (("confluent_kafka",), ("kafka/",)),
     "prometheus": (("prometheus_client",), ("metrics.py",)),
     "the command line": (("click",), ("cli.py", "cli_")),
     "HTTP clients": (("urllib.request", "urllib3", "http.client"), ("transfer/", "forward/", "demo/")),

@@ -8,6 +8,7 @@ import logging
 import signal
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from tropa_collector.admin.api import AdminParts, admin_app
 from tropa_collector.admin.console.sessions import Sessions
@@ -107,18 +108,26 @@ class Collector:
         return left
 
 
-async def serve(collector: Collector, *, announce: Callable[[str], None] | None = None) -> int:
-    """Run until SIGTERM or SIGINT; the exit status is 0 when nothing was left unanswered.
+class Served(Protocol):
+    """A collector of either kind."""
 
-    ``announce`` is told the console's sign-in link, which no log may hold.
-    """
+    @property
+    def addresses(self) -> tuple[str, str]: ...
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> int: ...
+
+
+async def serve(collector: Served, *, announce: Callable[[], None] | None = None) -> int:
+    """Run until SIGTERM or SIGINT; the exit status is 0 when nothing was left unanswered. ``announce`` is called as it listens."""
     stop = stop_signal()
     try:
         await collector.start()
         public, admin = collector.addresses
         logger.info("listening on %s, admin on %s", public, admin)
         if announce is not None:
-            announce(collector.sign_in_link())
+            announce()
         await stop.wait()
         logger.info("stopping: answering what is in flight")
     finally:

@@ -11,12 +11,15 @@ from typing import Any, ParamSpec, TypeVar
 
 import click
 
-from tropa_collector import cli_contacts, cli_demo, cli_snippet, cli_transfer
+from tropa_collector import cli_contacts, cli_demo, cli_snippet, cli_transfer, cli_work
 from tropa_collector.errors import TropaError
 from tropa_collector.settings import load
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
+
+
+_EXTRAS = {"confluent_kafka": "kafka", "asyncpg": "postgres", "pyarrow": "parquet"}  # by what they bring
 
 
 class _Group(click.Group):
@@ -27,6 +30,12 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except TropaError as error:
             click.echo(f"tropa: {error}", err=True)
+            ctx.exit(2)
+        except ModuleNotFoundError as error:
+            extra = _EXTRAS.get((error.name or "").partition(".")[0])
+            if extra is None:
+                raise
+            click.echo(f"tropa: {error.name} is missing. Run: pip install 'tropa[collector,{extra}]'", err=True)
             ctx.exit(2)
 
 
@@ -45,6 +54,7 @@ def cli() -> None:
 @click.option("--port", type=int, help="Of the public listener.")
 @click.option("--admin-host", help="Of the admin listener.")
 @click.option("--admin-port", type=int, help="Of the admin listener.")
+@click.option("--log", help="kafka://host:port,…/topic: answer once the log has the events; `tropa work` stores them.")
 @_data
 def serve(**flags: Any) -> None:
     """Run the collector."""
@@ -54,15 +64,22 @@ def serve(**flags: Any) -> None:
 
     settings = load(flags)
     logs.configure(settings.log_format)
+    if settings.log is not None:
+        from tropa_collector.stateless import StatelessCollector  # noqa: PLC0415
+
+        stateless = StatelessCollector(settings)
+        if stateless.credentials.made:
+            _show_credentials(stateless)
+        sys.exit(uvloop.run(app.serve(stateless)))
     collector = app.Collector(settings)
     if collector.credentials.made:
         _show_credentials(collector)
+
+    def show_console() -> None:
+        click.echo(f"Console (this link signs in once): {collector.sign_in_link()}")
+
     # Lines of JSON go to a machine that keeps them: no place for a link that signs in.
-    sys.exit(uvloop.run(app.serve(collector, announce=_show_console if settings.log_format == "text" else None)))
-
-
-def _show_console(link: str) -> None:
-    click.echo(f"Console (this link signs in once): {link}")
+    sys.exit(uvloop.run(app.serve(collector, announce=show_console if settings.log_format == "text" else None)))
 
 
 def _show_credentials(collector: Any) -> None:
@@ -192,3 +209,4 @@ def doctor(data: Path | None, *, list_settings: bool) -> None:
 cli_contacts.register(cli)
 cli_demo.register(cli)
 cli_transfer.register(cli)
+cli_work.register(cli)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,6 +114,11 @@ def ready_response(log: EventLog) -> Response:
     )
 
 
+def metrics_response(counters: Counters, log: EventLog, destinations: Sequence[Mapping[str, Any]] = ()) -> Response:
+    """Figures in Prometheus' text format."""
+    return Response(exposition(counters, log, destinations), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
 class _Api:
     def __init__(self, parts: AdminParts) -> None:
         self._parts = parts
@@ -121,8 +127,7 @@ class _Api:
         return ready_response(self._parts.log)
 
     async def metrics(self, _: Request) -> Response:
-        text = exposition(self._parts.counters, self._parts.log, self._parts.forwarders.states())
-        return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+        return metrics_response(self._parts.counters, self._parts.log, self._parts.forwarders.states())
 
     async def events(self, request: Request) -> Response:
         asked = request.query_params

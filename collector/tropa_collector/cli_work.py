@@ -1,0 +1,35 @@
+"""``tropa work``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tropa_collector.settings import load
+
+
+def register(cli: click.Group) -> None:
+    """Add the command to ``tropa``."""
+    cli.add_command(work)
+
+
+@click.command()
+@click.option("--log", help="kafka://host:port,host:port/topic: where the events wait.")
+@click.option("--store", help="postgresql://…: where they go; default: the embedded store, for one worker.")
+@click.option("--admin-host", help="Of the admin listener.")
+@click.option("--admin-port", type=int, help="Of the admin listener.")
+@click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="The data directory.")
+def work(**flags: Any) -> None:
+    """Take events from the log into the store. Any number of workers share the work."""
+    import uvloop  # noqa: PLC0415 - heavy, and of this command alone
+
+    from tropa_collector import logs  # noqa: PLC0415
+    from tropa_collector.work import Work  # noqa: PLC0415
+    from tropa_collector.work import work as run  # noqa: PLC0415
+
+    settings = load(flags)
+    logs.configure(settings.log_format)
+    sys.exit(uvloop.run(run(Work(settings))))
