@@ -13,7 +13,7 @@ const strict = (snippet) => ({
   headers: { 'Content-Security-Policy': CSP },
   body: html(
     snippet.replaceAll('<script', '<script nonce="n0nce"') +
-      `<script nonce="n0nce">tropa.track('Early', { label: document.title })</script>`,
+      `<script nonce="n0nce">tropa.track('From the stub', { label: document.title })</script>`,
   ),
 });
 
@@ -42,7 +42,7 @@ const cookiesOf = async (page) =>
 
 test('the pinned snippet under a strict CSP: the hash holds, early calls arrive, the answer renews the cookie', async () => {
   const page = await world.open({ path: '/pinned', wait: false });
-  const early = await stored('Early');
+  const early = await stored('From the stub');
   assert.equal(early.properties.label, 'Shop');
   const renewed = await until(async () => /\.\d{10}$/.test((await cookiesOf(page)).tropa_id) && cookiesOf(page));
   assert.equal(renewed.tropa_id.split('.')[0], early.anonymousId);
@@ -94,7 +94,7 @@ test('GPC in the header is kept with the event', async () => {
 test('the linker’s parameter is not stored, not even from an early call', async () => {
   const page = await world.open({ path: '/pinned', wait: false, address: `${world.site.origin}/pinned?tropa_id=abc.1.2&a=1` });
   const early = await until(async () => {
-    const event = await stored('Early');
+    const event = await stored('From the stub');
     return event.context.page.url.includes('a=1') && event;
   });
   assert.ok(early, 'the newest early call is this page’s');
