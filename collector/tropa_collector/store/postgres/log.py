@@ -16,11 +16,12 @@ from typing import Any, Final, NamedTuple
 
 import asyncpg
 
-from tropa_collector.errors import Conflict, RequestError, StoreError, Unavailable
+from tropa_collector.errors import RequestError, StoreError, Unavailable
 from tropa_collector.settings import Settings
 from tropa_collector.store.postgres.connect import Connection, connect, sentence
 from tropa_collector.store.postgres.memory import Memory
 from tropa_collector.store.postgres.migrate import migrate
+from tropa_collector.store.postgres.operations import operate
 from tropa_collector.store.postgres.transaction import Transaction
 from tropa_collector.store.protocol import Operation, StoreState, Submission
 
@@ -103,7 +104,9 @@ class PostgresLog:
         return await future
 
     async def operate(self, operation: Operation) -> Any:
-        raise Conflict(f"The PostgreSQL store has no operation {operation.name!r}.")
+        if (refused := self.refusal()) is not None:
+            raise refused
+        return await operate(self._url, operation)
 
     def _oldest_seconds(self) -> float:
         oldest = [batch[0].since for batch in (*self._taken.values(), self._waiting) if batch]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -12,6 +12,7 @@ import orjson
 
 from tropa_collector.events.timestamps import to_iso
 from tropa_collector.identity.records import ERASED, Edge, Identifier, Key
+from tropa_collector.store.connection import Connection
 from tropa_collector.store.protocol import public_id, stored_event
 from tropa_collector.store.sqlite.mentions import CUT, Mentions
 
@@ -24,6 +25,7 @@ _THROUGH: Final = "(SELECT value FROM counters WHERE name = 'dedupe_through_id')
 _LOG: Final = ("id", "at", "action", "contact", "other_contact", "a", "b", "reason", "event_id", "actor", "detail")
 _PART: Final = 50_000  # rows of one slice of a scan
 LAST: Final = 1 << 62
+EventIds = Callable[[Any, Collection[int]], list[int]]
 ERASED_CONTACT: Final = 3  # contacts.status
 
 
@@ -35,7 +37,7 @@ def reading(file: Path) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-def find_contact(connection: sqlite3.Connection, ref: str) -> int | None:
+def find_contact(connection: Connection, ref: str) -> int | None:
     """The live contact that ``kind:value`` or ``id:c12`` means."""
     kind, _, value = ref.partition(":")
     if kind == "id":
@@ -49,7 +51,7 @@ def find_contact(connection: sqlite3.Connection, ref: str) -> int | None:
     return None if row is None else int(row[0])
 
 
-def members(connection: sqlite3.Connection, contact: int) -> list[Identifier]:
+def members(connection: Connection, contact: int) -> list[Identifier]:
     rows = connection.execute(f"SELECT {_IDENTIFIER} FROM identifiers WHERE contact = ? ORDER BY id", (contact,))
     return [Identifier._make(row) for row in rows]
 
@@ -59,7 +61,7 @@ def inside(ids: Collection[int]) -> str:
     return ",".join(map(str, sorted(ids))) or "-1"  # standard SQL has no empty list
 
 
-def event_ids(connection: sqlite3.Connection, identifiers: Collection[int]) -> list[int]:
+def event_ids(connection: Connection, identifiers: Collection[int]) -> list[int]:
     """The events that hang on these identifiers: of the timeline's runs, and of the log's tail."""
     listed = inside(identifiers)
     return [
@@ -72,17 +74,17 @@ def event_ids(connection: sqlite3.Connection, identifiers: Collection[int]) -> l
     ]
 
 
-def events(connection: sqlite3.Connection, ids: Sequence[int]) -> Iterator[tuple[Any, ...]]:
+def events(connection: Connection, ids: Sequence[int]) -> Iterator[tuple[Any, ...]]:
     for start in range(0, len(ids), 500):
         yield from connection.execute(f"SELECT {_EVENT} FROM events WHERE id IN ({inside(ids[start : start + 500])}) ORDER BY id")
 
 
-def dossier(connection: sqlite3.Connection, contact: int) -> dict[str, Any]:
-    """All of it as plain JSON values."""
+def dossier(connection: Connection, contact: int, find: EventIds = event_ids) -> dict[str, Any]:
+    """All of it as plain JSON values. ``find`` is how the store finds the events of identifiers."""
     own = members(connection, contact)
     ids = {row.id for row in own}
     shared_from = {row.id: row.shared_from for row in own if row.shared_from is not None}
-    rows = [row for row in events(connection, event_ids(connection, ids)) if row[2] < shared_from.get(row[6], LAST)]
+    rows = [row for row in events(connection, find(connection, ids)) if row[2] < shared_from.get(row[6], LAST)]
     mentions = mentions_of(own, (orjson.loads(row[7]) for row in rows))
     known = {row[0]: {"kind": row[1], "value": row[2]} for row in connection.execute(_NAMES.format(ids=inside(ids)))}
     return {
@@ -109,11 +111,11 @@ _EDGES: Final = f"SELECT {_EDGE} FROM edges WHERE a IN ({{ids}}) UNION SELECT {_
 _LEDGER: Final = f"SELECT {', '.join(_LOG)} FROM identity_log WHERE contact IN ({{ids}}) OR other_contact IN ({{ids}}) ORDER BY id"
 
 
-def _merged_ids(connection: sqlite3.Connection, contact: int) -> list[int]:
+def _merged_ids(connection: Connection, contact: int) -> list[int]:
     return [row[0] for row in connection.execute("SELECT id FROM contacts WHERE merged_into = ? AND merged_into != 0", (contact,))]
 
 
-def _contact(connection: sqlite3.Connection, contact: int) -> dict[str, Any]:
+def _contact(connection: Connection, contact: int) -> dict[str, Any]:
     first_seen, status = connection.execute("SELECT first_seen, status FROM contacts WHERE id = ?", (contact,)).fetchone()
     merged = [public_id(number) for number in _merged_ids(connection, contact)]
     return {"id": public_id(contact), "first_seen_at": to_iso(first_seen), "merged_ids": merged, "erased": status == ERASED_CONTACT}
@@ -147,7 +149,7 @@ def _entry(row: Sequence[Any]) -> dict[str, Any]:
     return {**entry, **contacts, "at": to_iso(entry["at"]), "detail": orjson.loads(entry["detail"])}
 
 
-def _quarantined(connection: sqlite3.Connection, number: int) -> dict[str, Any]:
+def _quarantined(connection: Connection, number: int) -> dict[str, Any]:
     sql = "SELECT id, received_at, source, code, message, original FROM quarantine WHERE id = ?"
     row = connection.execute(sql, (number,)).fetchone()
     original = row[5].decode("utf-8", "replace")
@@ -161,7 +163,7 @@ def mentions_of(own: Collection[Identifier], bodies: Iterator[Any]) -> Mentions:
     return Mentions(keys, {text for body in bodies for text in plain.spelled(body)})
 
 
-def quarantined(connection: sqlite3.Connection, mentions: Mentions, after: int = 0) -> list[int]:
+def quarantined(connection: Connection, mentions: Mentions, after: int = 0) -> list[int]:
     """Quarantine's rows that name the person, in the event or in what came around it."""
     rows = connection.execute("SELECT id, original, receipt FROM quarantine WHERE id > ?", (after,))
     return [row[0] for row in rows if any(_names(mentions, text) for text in row[1:])]
@@ -188,31 +190,33 @@ class Cuts(NamedTuple):
     through_quarantine: int
 
 
-def cuts(connection: sqlite3.Connection, mentions: Mentions, own: Collection[int]) -> Cuts:
+def cuts(connection: Connection, mentions: Mentions, own: Collection[int], find: EventIds = event_ids) -> Cuts:
     """Read the whole store for the person's email, phone and other long identifiers. Seconds a gigabyte."""
     through = newest_event(connection)
     last = connection.execute("SELECT coalesce(max(id), 0) FROM quarantine").fetchone()[0]
     beside = neighbours(connection, own)
-    found = dict(event_cuts(connection, mentions, own, 0, through)) | dict(_events_beside(connection, mentions, beside))
+    found = dict(event_cuts(connection, mentions, own, 0, through)) | dict(
+        _events_beside(connection, mentions, find(connection, beside) if beside else ())
+    )
     traits = {cut[:2]: cut for cut in (*_trait_cuts(connection, mentions, own), *_traits_beside(connection, mentions, beside))}
     return Cuts(list(found.items()), list(traits.values()), quarantined(connection, mentions), through, last)
 
 
-def neighbours(connection: sqlite3.Connection, own: Collection[int]) -> set[int]:
+def neighbours(connection: Connection, own: Collection[int]) -> set[int]:
     """Other people's identifiers that once came together with one of these: what they said may spell it in any way."""
     edges = connection.execute(_EDGES.format(ids=inside(own)))
     return {end for row in edges for end in row[:2]} - set(own)
 
 
-def _events_beside(connection: sqlite3.Connection, mentions: Mentions, beside: Collection[int]) -> Iterator[tuple[int, str]]:
-    for row in events(connection, event_ids(connection, beside) if beside else ()):
+def _events_beside(connection: Connection, mentions: Mentions, ids: Sequence[int]) -> Iterator[tuple[int, str]]:
+    for row in events(connection, ids):
         event = orjson.loads(row[7])
         left = mentions.cut(event)
         if left != event:
             yield row[0], orjson.dumps(left).decode()
 
 
-def _traits_beside(connection: sqlite3.Connection, mentions: Mentions, beside: Collection[int]) -> Iterator[TraitCut]:
+def _traits_beside(connection: Connection, mentions: Mentions, beside: Collection[int]) -> Iterator[TraitCut]:
     sql = f"SELECT identifier, key, value, first_value FROM traits WHERE identifier IN ({inside(beside)})"
     for identifier, key, *values in connection.execute(sql):
         value, first_value = (_cut_json(mentions, text) for text in values)
@@ -220,20 +224,20 @@ def _traits_beside(connection: sqlite3.Connection, mentions: Mentions, beside: C
             yield identifier, key, value, first_value
 
 
-def newest_event(connection: sqlite3.Connection) -> int:
+def newest_event(connection: Connection) -> int:
     return int(connection.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()[0])
 
 
 def event_cuts(
-    connection: sqlite3.Connection, mentions: Mentions, own: Collection[int], after: int, through: int
+    connection: Connection, mentions: Mentions, own: Collection[int], after: int, through: int
 ) -> Iterator[tuple[int, str]]:
     """Events of others, by id, that name the person."""
     texts = _lowered(mentions)
     if not texts:
         return
-    tests = " OR ".join(["instr(low, ?)"] * len(texts))
+    tests = " OR ".join(["instr(low, ?) > 0"] * len(texts))
     sql = (
-        "SELECT id, body FROM (SELECT id, body, identifier, lower(body) AS low FROM events WHERE id > ? AND id <= ?)"
+        "SELECT id, body FROM (SELECT id, body, identifier, lower(body) AS low FROM events WHERE id > ? AND id <= ?) AS part"
         f" WHERE ({tests}) AND coalesce(identifier, 0) NOT IN ({inside(own)})"
     )
     for start in range(after, through, _PART):
@@ -248,14 +252,14 @@ def _lowered(mentions: Mentions) -> list[str]:
     )
 
 
-def _trait_cuts(connection: sqlite3.Connection, mentions: Mentions, own: Collection[int]) -> Iterator[TraitCut]:
+def _trait_cuts(connection: Connection, mentions: Mentions, own: Collection[int]) -> Iterator[TraitCut]:
     texts = _lowered(mentions)
     if not texts:
         return
-    tests = " OR ".join(["instr(low, ?)"] * len(texts))
+    tests = " OR ".join(["instr(low, ?) > 0"] * len(texts))
     sql = (
         "SELECT identifier, key, value, first_value FROM (SELECT *, lower(coalesce(value, '') || coalesce(first_value, '')) AS low"
-        f" FROM traits) WHERE ({tests}) AND identifier NOT IN ({inside(own)})"
+        f" FROM traits) AS said WHERE ({tests}) AND identifier NOT IN ({inside(own)})"
     )
     for identifier, key, value, first_value in connection.execute(sql, texts):
         yield identifier, key, _cut_json(mentions, value), _cut_json(mentions, first_value)

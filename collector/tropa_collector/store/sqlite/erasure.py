@@ -17,11 +17,12 @@ from typing import Any, Final
 
 from tropa_collector.identity.operations import OperationError, Operator, split
 from tropa_collector.identity.records import ERASED, LIVE, Identifier, Key
+from tropa_collector.store.connection import Connection
 from tropa_collector.store.sqlite.deeds import deeds_of
 from tropa_collector.store.sqlite.dossier import ERASED_CONTACT, event_cuts, event_ids, inside, members, newest_event, quarantined
 from tropa_collector.store.sqlite.erased import directory_of, hashed, make_key
 from tropa_collector.store.sqlite.mentions import Mentions
-from tropa_collector.store.sqlite.workplace import Refused, Workplace
+from tropa_collector.store.sqlite.workplace import Archive, Refused, Workplace
 
 _SHELL: Final = "json_object('type', type, 'messageId', message_id, 'erased', json('true'))"
 
@@ -43,14 +44,15 @@ def erase(  # noqa: PLR0913 - what was found of the person, and by whom it is as
     mentions = Mentions(keys, spellings)
     late_events = list(event_cuts(connection, mentions, ids, through_event, newest_event(connection)))
     late_quarantine = quarantined(connection, mentions, after=through_quarantine)
-    events = _erase_events(connection, ids)
+    archive = place.archive or ARCHIVE
+    events = _erase_events(connection, archive, ids)
     traits = _erase_traits(connection, ids)
     _cut_others(connection, [*cut_events, *late_events], cut_traits)
     dropped = _drop_quarantine(connection, {*quarantine, *late_quarantine})
     _release_devices(
         place, contact, [row.id for row in own if row.shared_from is not None], Operator(actor, reason, _now(), _name())
     )
-    _hash_identifiers(connection, [row for row in own if row.shared_from is None])
+    _hash_identifiers(connection, archive.make_key(connection), [row for row in own if row.shared_from is None])
     connection.execute("UPDATE contacts SET status = ?, rev = rev + 1 WHERE id = ?", (ERASED_CONTACT, contact))
     done = {
         "identifiers": len(keys),
@@ -75,7 +77,7 @@ def _key(row: Identifier) -> Key:
     return row.kind, row.value
 
 
-def _expect_person(connection: sqlite3.Connection, contact: int) -> None:
+def _expect_person(connection: Connection, contact: int) -> None:
     row = connection.execute("SELECT status FROM contacts WHERE id = ?", (contact,)).fetchone()
     if row is None or row[0] not in (LIVE, ERASED_CONTACT):
         raise Refused("There is no such person.")
@@ -83,20 +85,24 @@ def _expect_person(connection: sqlite3.Connection, contact: int) -> None:
         raise Refused("This person was erased before.")
 
 
-def _erase_events(connection: sqlite3.Connection, ids: Collection[int]) -> int:
+def _erase_events(connection: Connection, archive: Archive, ids: Collection[int]) -> int:
+    found = archive.event_ids(connection, ids)
+    archive.forget(connection, found)
+    _count(connection, "events_erased", len(found))
+    return len(found)
+
+
+def forget(connection: Connection, found: Sequence[int]) -> None:
     """Shells in place of events; the indexes that lead to them forget them."""
     runs = [run for (run,) in connection.execute("SELECT run FROM timeline_runs ORDER BY run")]
-    found = event_ids(connection, ids)
     for start in range(0, len(found), 500):
         part = inside(found[start : start + 500])
         rows = connection.execute(f"SELECT type, name, body, identifier, timestamp, id FROM events WHERE id IN ({part})").fetchall()
         _unindex(connection, rows, runs)
         connection.execute(f"UPDATE events SET identifier = NULL, name = '', body = {_SHELL} WHERE id IN ({part})")
-    _count(connection, "events_erased", len(found))
-    return len(found)
 
 
-def _unindex(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]], runs: Sequence[int]) -> None:
+def _unindex(connection: Connection, rows: Sequence[tuple[Any, ...]], runs: Sequence[int]) -> None:
     """Take events out of the runs that hold them; a run is named after its first event."""
     places, deeds = [], []
     for type_, name, body, *place in rows:
@@ -110,13 +116,13 @@ def _unindex(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]], ru
     )
 
 
-def _erase_traits(connection: sqlite3.Connection, ids: Collection[int]) -> int:
+def _erase_traits(connection: Connection, ids: Collection[int]) -> int:
     connection.execute(f"DELETE FROM trait_words WHERE identifier IN ({inside(ids)})")
     return connection.execute(f"DELETE FROM traits WHERE identifier IN ({inside(ids)})").rowcount
 
 
 def _cut_others(
-    connection: sqlite3.Connection, events: Sequence[tuple[int, str]], traits: Sequence[tuple[int, str, str | None, str | None]]
+    connection: Connection, events: Sequence[tuple[int, str]], traits: Sequence[tuple[int, str, str | None, str | None]]
 ) -> None:
     connection.executemany("UPDATE events SET body = ?2 WHERE id = ?1", events)
     for identifier, key, value, first_value in traits:
@@ -130,10 +136,10 @@ def _cut_others(
             )
 
 
-def _drop_quarantine(connection: sqlite3.Connection, ids: Collection[int]) -> int:
+def _drop_quarantine(connection: Connection, ids: Collection[int]) -> int:
     """Counted as dropped, so that what was received still adds up."""
-    sql = f"DELETE FROM quarantine WHERE id IN ({inside(ids)}) RETURNING length(original) + length(CAST(receipt AS BLOB))"
-    sizes = [row[0] for row in connection.execute(sql).fetchall()]
+    sql = f"DELETE FROM quarantine WHERE id IN ({inside(ids)}) RETURNING original, receipt"
+    sizes = [len(original) + len(receipt.encode()) for original, receipt in connection.execute(sql).fetchall()]
     _count(connection, "quarantine_dropped", len(sizes))
     _count(connection, "quarantine_bytes", -sum(sizes))
     return len(sizes)
@@ -151,21 +157,29 @@ def _release_devices(place: Workplace, contact: int, devices: Sequence[int], by:
     resolution.write(plan)
 
 
-def _hash_identifiers(connection: sqlite3.Connection, own: Sequence[Identifier]) -> None:
-    secret = make_key(directory_of(connection))
+def _hash_identifiers(connection: Connection, secret: bytes, own: Sequence[Identifier]) -> None:
     rows = [(row.id, hashed(secret, _key(row)), ERASED) for row in own]
     connection.executemany("UPDATE identifiers SET value = ?2, state = ?3 WHERE id = ?1", rows)
 
 
-def _log(connection: sqlite3.Connection, contact: int, done: dict[str, int], actor: str, reason: str) -> None:
+def _log(connection: Connection, contact: int, done: dict[str, int], actor: str, reason: str) -> None:
+    (newest,) = connection.execute("SELECT coalesce(max(id), 0) FROM identity_log").fetchone()
     connection.execute(
-        "INSERT INTO identity_log SELECT coalesce(max(id), 0) + 1, ?, 'erase', ?, 0, 0, 0, ?, '', ?, ?, NULL FROM identity_log",
-        (_now(), contact, reason, actor, json.dumps(done)),
+        "INSERT INTO identity_log VALUES (?, ?, 'erase', ?, 0, 0, 0, ?, '', ?, ?, NULL)",
+        (newest + 1, _now(), contact, reason, actor, json.dumps(done)),
     )
 
 
-def _count(connection: sqlite3.Connection, name: str, by: int) -> None:
+def _count(connection: Connection, name: str, by: int) -> None:
     connection.execute("UPDATE counters SET value = value + ? WHERE name = ?", (by, name))
+
+
+def _make_key(connection: Connection) -> bytes:
+    assert isinstance(connection, sqlite3.Connection)
+    return make_key(directory_of(connection))
+
+
+ARCHIVE: Final = Archive(event_ids, forget, _make_key)
 
 
 def compact(place: Workplace) -> None:
