@@ -93,5 +93,24 @@ class SetupReader(Protocol):
         ...
 
 
-class Views(OverviewReader, LiveReader, RefusalReader, SetupReader, Protocol):
+class SchemaReader(Protocol):
+    """Which events there are, and what they hold. Minutes are since 1970, other times seconds."""
+
+    async def census(self, after: int, until: int) -> dict[str, Any]:
+        """Stored events by name within the minutes ``after`` (not inside) to ``until``, or the first of them.
+
+        ``{"rows": [(type, name, first seen, last seen, count, sources with commas)], "through": the last minute counted}``
+        """
+        ...
+
+    async def oldest_minute(self) -> int:
+        """Where a census begins; 0: nothing has ever come."""
+        ...
+
+    async def sample(self, type_: str, name: str, *, until: int, limit: int) -> list[tuple[int, dict[str, Any]]]:
+        """Newest events of a name received up to ``until``: when, and their properties or traits."""
+        ...
+
+
+class Views(OverviewReader, LiveReader, RefusalReader, SetupReader, SchemaReader, Protocol):
     """All of them."""

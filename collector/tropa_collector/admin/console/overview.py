@@ -65,6 +65,7 @@ class _Overview:
             "top": shares(((name, type_, count) for type_, name, count in day["top"])),
             "sources": day["sources"],
             "now": time.time(),
+            "destinations": [_destination(state) for state in self._console.parts.forwarders.states()],
             "sample": sample,
             "countries": shares((country or "", "", count) for country, count in sample["countries"]),
             "devices": shares((device or "", "", count) for device, count in sample["devices"]),
@@ -80,6 +81,12 @@ class _Overview:
         if self._visitors is None or time.monotonic() - self._visitors[0] > SAMPLE_SECONDS:
             self._visitors = (time.monotonic(), await self._console.parts.views.visitors(time.time_ns() // 1_000))
         return self._visitors[1]
+
+
+def _destination(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a forwarder's state what the page shows; one that has just started knows little of itself."""
+    names = ("name", "type", "state", "lag_events", "lag_seconds", "delivered", "retries", "dead_letters", "last_error")
+    return {name: state.get(name) for name in names}
 
 
 def balance(counters: Counters, source: str | None = None) -> dict[str, Any]:

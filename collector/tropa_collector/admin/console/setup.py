@@ -66,7 +66,8 @@ def _shown(source: Source, address: str) -> dict[str, Any]:
         "key": source.write_key if of_browser else source.write_key[:KEY_CHARS_SHOWN] + "…",
         "signed": source.signing_secret is not None,
         "origins": list(source.options.allowed_origins),
-        "snippet": snippet(source, address) if of_browser else "",
+        # Page views by themselves: the first thing that whoever pastes it wants to see arrive.
+        "snippet": snippet(source, address).replace("<script async ", '<script async data-auto="pages" ') if of_browser else "",
     }
 
 

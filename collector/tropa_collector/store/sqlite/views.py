@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tropa_collector.store.sqlite import live, overview, refusals
+from tropa_collector.store.sqlite import census, live, overview, refusals
 from tropa_collector.store.sqlite.milestones import milestones
 from tropa_collector.store.sqlite.snapshots import Snapshots
 from tropa_collector.store.views import Arrivals, LiveFilter, Place
@@ -41,3 +41,12 @@ class SqliteViews:
 
     async def milestones(self, browser: Sequence[str], server: Sequence[str]) -> dict[str, int]:
         return await self._snapshots.read(lambda connection: milestones(connection, browser, server))
+
+    async def census(self, after: int, until: int) -> dict[str, Any]:
+        return await self._snapshots.read(lambda connection: census.census(connection, after, until))
+
+    async def oldest_minute(self) -> int:
+        return await self._snapshots.read(census.oldest_minute)
+
+    async def sample(self, type_: str, name: str, *, until: int, limit: int) -> list[tuple[int, dict[str, Any]]]:
+        return await self._snapshots.read(lambda connection: census.sample(connection, type_, name, until, limit))
