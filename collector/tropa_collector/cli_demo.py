@@ -49,7 +49,7 @@ def demo(  # noqa: PLR0913 - the command's options
 
 def _greet(at: Addresses, data: Path, *, traffic: bool) -> None:
     """What to open, and what to try next."""
-    where = f" --data {data}"
+    tropa, where = _this_command(), f" --data {data}"
     click.echo(
         f"""
   Open
@@ -64,11 +64,17 @@ def _greet(at: Addresses, data: Path, *, traffic: bool) -> None:
     1. In the shop: look at a tea, put it into the cart, subscribe, sign up, order, log out.
        "Your trail" at the top shows what your browser says; "Order Completed" comes from the shop's server.
     2. What arrived:      curl -s "{at.admin}/api/v1/events?limit=3" -H "Authorization: Bearer {at.admin_token}"
-    3. Who you are now:   tropa contacts show email:YOUR@ADDRESS{where}
-       and why:           tropa contacts why email:YOUR@ADDRESS{where}"""
+    3. Who you are now:   {tropa} contacts show email:YOUR@ADDRESS{where}
+       and why:           {tropa} contacts why email:YOUR@ADDRESS{where}"""
     )
     if traffic:
-        click.echo(f"    4. What was refused:  tropa quarantine list{where}")
+        click.echo(f"    4. What was refused:  {tropa} quarantine list{where}")
     else:
-        click.echo("    4. More visitors:     stop this, then `tropa demo --traffic`")
+        click.echo(f"    4. More visitors:     stop this, then {tropa} demo --traffic")
     click.echo("\n  Ctrl-C stops everything.\n")
+
+
+def _this_command() -> str:
+    """As it was called, so that what is printed can be pasted: the environment need not be active."""
+    called = sys.argv[0]
+    return called if called.endswith("tropa") else "tropa"

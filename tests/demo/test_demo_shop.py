@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -63,7 +64,7 @@ class Browser:
 def browser() -> Iterator[Browser]:
     tracker = CapturingClient()
     source = Source("web", "browser", "wk_shop", SECRET)
-    app = shop_app(Parts(tracker, source, 8000, "http://127.0.0.1:8001"))
+    app = shop_app(Parts(tracker, source, 8000, "http://127.0.0.1:8001", Path("tropa-demo-data")))
     with TestClient(app, base_url="http://127.0.0.1:8002") as http:
         yield Browser(http, tracker)
     tracker.shutdown(0)

@@ -45,6 +45,7 @@ class Parts:
     source: Source  # the browser source, with its signing secret
     collector_port: int
     admin_url: str
+    data: Path  # the collector's data directory: the page of an order says how to look into it
     sessions: Sessions = field(default_factory=Sessions)
     customers: Customers = field(default_factory=Customers)
 
@@ -85,6 +86,7 @@ def show(  # noqa: PLR0913 - what a page is made of
         "collector": collector,
         "snippet": _snippet(parts.source, collector, nonce),
         "admin_url": parts.admin_url,
+        "data": parts.data,
         "session": session,
         "message": session.take_message(),
         "categories": CATEGORIES,

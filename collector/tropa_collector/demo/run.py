@@ -55,7 +55,7 @@ async def _run(settings: Settings, shop_port: int, traffic: Traffic | None, on_s
         await collector.start()
         public, admin = collector.addresses
         tracker = tropa.Client(server.write_key, public, handle_sigterm=False)
-        parts = Parts(tracker, browser, int(public.rpartition(":")[2]), admin)
+        parts = Parts(tracker, browser, int(public.rpartition(":")[2]), admin, settings.data)
         shop = listener(shop_app(parts), settings, "127.0.0.1", shop_port, Counters())
         await shop.start()
         addresses = Addresses(shop.address, public, admin, collector.sign_in_link(), settings.admin_token or "", browser, server)
