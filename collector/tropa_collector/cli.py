@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import click
 
-from tropa_collector import cli_contacts, cli_demo, cli_snippet, cli_transfer, cli_work
+from tropa_collector import cli_contacts, cli_demo, cli_forward, cli_snippet, cli_transfer, cli_work
 from tropa_collector.errors import TropaError
 from tropa_collector.settings import load
 
@@ -208,5 +208,6 @@ def doctor(data: Path | None, *, list_settings: bool) -> None:
 
 cli_contacts.register(cli)
 cli_demo.register(cli)
+cli_forward.register(cli)
 cli_transfer.register(cli)
 cli_work.register(cli)

@@ -26,6 +26,7 @@ class Cursor:
     file: Path
     positions: dict[Stream, int] = field(default_factory=dict)
     announced: dict[Stream, int] = field(default_factory=dict)
+    ends: dict[Stream, int] = field(default_factory=dict)  # of a backfill: where it stops
     paused: bool = False
     epoch: str = field(default_factory=lambda: secrets.token_hex(4))  # in the ids of batches: positions begin anew with a new log
 
@@ -38,10 +39,10 @@ class Cursor:
         """
         try:
             held: dict[str, Any] = orjson.loads(file.read_bytes())
-            return cls(file, held["positions"], held["announced"], held["paused"], held["epoch"])
+            return cls(file, **held)
         except FileNotFoundError:
             return cls(file)
-        except (orjson.JSONDecodeError, KeyError, TypeError):
+        except (orjson.JSONDecodeError, TypeError):
             raise StoreError(f"{file} is damaged. Delete it to begin anew, or restore it from a backup.") from None
 
     def begin_anew(self, stream: Stream, position: int) -> None:
@@ -52,7 +53,7 @@ class Cursor:
 
     def save(self) -> None:
         """Put it on disk, synced."""
-        content = {"positions": self.positions, "announced": self.announced, "paused": self.paused, "epoch": self.epoch}
+        content = {name: getattr(self, name) for name in ("positions", "announced", "ends", "paused", "epoch")}
         write_synced(self.file, orjson.dumps(content))
 
 

@@ -162,6 +162,11 @@ class Runner:
         """Of a backfill: everything up to its ends is safe."""
         return self.ends is not None and all(self.cursor.positions[stream] >= end for stream, end in self.ends.items())
 
+    @property
+    def taken_all(self) -> bool:
+        """Of a backfill: everything up to its ends was taken, if not yet made safe."""
+        return self.ends is not None and all(self._taken[stream] >= end for stream, end in self.ends.items())
+
     async def lag(self) -> dict[str, float]:
         """Entries that are not safe at the destination yet, and how long the first of them has waited."""
         behind = {stream: max(0, self._heads.get(stream, 0) - self.cursor.positions.get(stream, 0)) for stream in self.streams}

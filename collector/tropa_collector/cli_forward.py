@@ -1,0 +1,109 @@
+"""``tropa forward`` and ``tropa destinations``."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import click
+
+from tropa_collector.settings import load
+
+_DATA = click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="The data directory.")
+_ADMIN = click.option(
+    "--admin", "admin_url", default="http://127.0.0.1:8001", show_default=True, help="Of the collector that is running."
+)
+_TOKEN = click.option("--token", envvar="TROPA_ADMIN_TOKEN", help="Its admin token.")
+
+
+def register(cli: click.Group) -> None:
+    """Add the commands to ``tropa``."""
+    cli.add_command(forward)
+    cli.add_command(destinations)
+
+
+@click.command()
+@_DATA
+@click.argument("destination")
+@click.option("--since", required=True, help="Received since this time, such as 2026-11-21 or 2026-11-21T20:31:35Z.")
+@click.option("--until", help="Received before this time; default: up to where the destination is.")
+def forward(destination: str, data: Path | None, since: str, until: str | None) -> None:
+    """Send a stretch of the log to DESTINATION once more.
+
+    It has a cursor of its own and may run beside the collector. One that was stopped goes on where it stopped.
+    """
+    from tropa_collector.forward.backfill import Span, backfill  # noqa: PLC0415 - heavy, and of this command alone
+
+    with click.progressbar(length=1, label=destination) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.length = max(1, total)
+            bar.update(done - bar.pos)
+
+        done = asyncio.run(backfill(load({"data": data}), destination, Span.read(since, until), progress))
+    figures = done.figures
+    click.echo(f"{figures.delivered} delivered, {figures.left_out} left out, {figures.dead_lettered} refused")
+
+
+@click.group()
+def destinations() -> None:
+    """Where events go: how far each is, pause, resume, what was refused."""
+
+
+@destinations.command("list")
+@_ADMIN
+@_TOKEN
+def list_(admin_url: str, token: str | None) -> None:
+    """Show every destination with its lag."""
+    states = _ask(admin_url, token, "GET", "")["destinations"]
+    for state in states:
+        lag = f"{state.get('lag_events', 0)} behind, {state.get('lag_seconds', 0):.1f} s"
+        letters = state.get("dead_letters", 0)
+        click.echo(f"{state['name']:20} {state['type']:12} {state['state']:9} {lag:28} {letters} dead letters")
+        if state.get("last_error"):
+            click.echo(f"{'':20} {state['last_error_at']} {state['last_error']}")
+    if not states:
+        click.echo("None is declared: [destinations.NAME] in tropa.toml.")
+
+
+@destinations.command()
+@_ADMIN
+@_TOKEN
+@click.argument("name")
+def pause(name: str, admin_url: str, token: str | None) -> None:
+    """Send nothing more to NAME, until it is resumed; the log keeps what it will get."""
+    click.echo(_ask(admin_url, token, "POST", f"/{quote(name, safe='')}/pause")["state"])
+
+
+@destinations.command()
+@_ADMIN
+@_TOKEN
+@click.argument("name")
+def resume(name: str, admin_url: str, token: str | None) -> None:
+    """Go on with NAME."""
+    click.echo(_ask(admin_url, token, "POST", f"/{quote(name, safe='')}/resume")["state"])
+
+
+@destinations.command("dead-letters")
+@_ADMIN
+@_TOKEN
+@click.argument("name")
+@click.option("--replay", is_flag=True, help="Send them again.")
+def dead_letters(name: str, admin_url: str, token: str | None, *, replay: bool) -> None:
+    """Show what NAME refused for good, the newest first, or send it again."""
+    path = f"/{quote(name, safe='')}/dead-letters"
+    if replay:
+        click.echo(f"{_ask(admin_url, token, 'POST', path + '/replay')['replaying']} are sent again")
+        return
+    answer = _ask(admin_url, token, "GET", path)
+    for letter in answer["dead_letters"]:
+        click.echo(f"{letter['position']:>10}  {letter['at']}  {letter['stream']:8} {letter['message_id']:36} {letter['reason']}")
+    click.echo(f"{answer['total']} dead letters")
+
+
+def _ask(admin_url: str, token: str | None, method: str, path: str) -> Any:
+    from tropa_collector.transfer.admin_client import AdminApi  # noqa: PLC0415
+
+    return AdminApi(admin_url, token).ask(method, f"/api/v1/destinations{path}")
