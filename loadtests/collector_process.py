@@ -46,6 +46,7 @@ class CollectorProcess:
         self.url = f"http://127.0.0.1:{self.port}"
         self.admin_url = f"http://127.0.0.1:{self.admin_port}"
         self.log_file = self.data.with_name(self.data.name + ".log")
+        self.store = str(settings.get("store", "sqlite"))
         self._module = module
         self._settings = settings
         self._environment = dict(environment or {})

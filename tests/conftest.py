@@ -39,6 +39,12 @@ def databases(postgres: PostgresServer) -> Databases:
     return Databases(postgres)
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def store_url(request: pytest.FixtureRequest) -> str:
+    """What ``TROPA_STORE`` is: a test that takes it runs on both stores."""
+    return "sqlite" if request.param == "sqlite" else str(request.getfixturevalue("postgres").new_database())
+
+
 @pytest.fixture
 def start_collector(tmp_path: Path) -> Iterator[StartCollector]:
     """Start collectors with settings of their own; all are stopped at the end."""

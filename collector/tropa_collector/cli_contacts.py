@@ -20,8 +20,8 @@ from tropa_collector.errors import StoreError
 from tropa_collector.settings import Settings, load
 
 if TYPE_CHECKING:  # heavy, and of these commands alone
+    from tropa_collector.store.opened import Contacts
     from tropa_collector.store.protocol import Operation, Ref
-    from tropa_collector.store.sqlite.contacts import SqliteContacts
 
 _DATA = click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="The data directory.")
 _ADMIN = click.option(
@@ -129,13 +129,13 @@ def _parsed(text: str, settings: Settings) -> Ref:
     return parse_ref(text, settings.default_country)
 
 
-def _contacts(settings: Settings) -> SqliteContacts:
-    from tropa_collector.store.sqlite.contacts import SqliteContacts  # noqa: PLC0415
+def _contacts(settings: Settings) -> Contacts:
+    from tropa_collector.store.opened import store_of  # noqa: PLC0415
     from tropa_collector.store.sqlite.writer import FILE_NAME  # noqa: PLC0415
 
-    if not (settings.data / FILE_NAME).is_file():
+    if settings.store == "sqlite" and not (settings.data / FILE_NAME).is_file():
         raise StoreError(f"There is no store in {settings.data}.")
-    return SqliteContacts(settings.data / FILE_NAME)
+    return store_of(settings).contacts
 
 
 async def _look_up(settings: Settings, ref: Ref, events: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -175,9 +175,9 @@ def _operate(  # noqa: PLR0913, PLR0917 - the same question in both its forms
 
 
 async def _operate_offline(settings: Settings, operation: Operation) -> dict[str, Any]:
-    from tropa_collector.store.sqlite.client import SqliteLog  # noqa: PLC0415
+    from tropa_collector.store.opened import store_of  # noqa: PLC0415
 
-    log = SqliteLog(settings)
+    log = store_of(settings).log
     await log.start()
     try:
         return dict(await log.operate(operation))

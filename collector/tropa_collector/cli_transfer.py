@@ -138,9 +138,11 @@ def _import(job: Job, report: Report, settings: Settings, admin_url: str, token:
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="A file that does not exist yet; default: the screen.")
 def contacts_export(data: Path | None, ref: str, out: Path | None) -> None:
     """Everything that is held about one person, as JSON. REF is kind:value, such as email:anna@example.com, or id:c12."""
-    from tropa_collector.transfer.rights import export_person  # noqa: PLC0415
+    from tropa_collector.store.opened import store_of  # noqa: PLC0415
+    from tropa_collector.transfer.rights import rights_of  # noqa: PLC0415
 
-    person = export_person(load({"data": data}).data, ref)
+    settings = load({"data": data})
+    person = asyncio.run(rights_of(settings, store_of(settings).log).export(ref))
     text = json.dumps(person, ensure_ascii=False, indent=2)
     if out is None:
         click.echo(text)

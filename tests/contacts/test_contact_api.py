@@ -42,8 +42,8 @@ class Admin:
 
 
 @pytest.fixture(scope="module")
-def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Admin]:
-    with CollectorProcess(tmp_path_factory.mktemp("contacts") / "data", default_country="RU") as collector:
+def admin(tmp_path_factory: pytest.TempPathFactory, store_url: str) -> Iterator[Admin]:
+    with CollectorProcess(tmp_path_factory.mktemp("contacts") / "data", default_country="RU", store=store_url) as collector:
         yield Admin(collector)
 
 

@@ -46,7 +46,7 @@ class Shop:
 
 def tropa(collector: CollectorProcess, *arguments: str) -> str:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TROPA_")}
-    environment |= {"TROPA_ADMIN_TOKEN": collector.admin_token, "TROPA_DEFAULT_COUNTRY": "RU"}
+    environment |= {"TROPA_ADMIN_TOKEN": collector.admin_token, "TROPA_DEFAULT_COUNTRY": "RU", "TROPA_STORE": collector.store}
     command = [sys.executable, "-m", "tropa_collector", *arguments, "--data", str(collector.data)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
@@ -54,10 +54,10 @@ def tropa(collector: CollectorProcess, *arguments: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+def shop(tmp_path_factory: pytest.TempPathFactory, store_url: str) -> Iterator[Shop]:
     """Browse, subscribe, log in, come back on a second device, log in there; an import; a call that joins it."""
     folder = tmp_path_factory.mktemp("story")
-    with CollectorProcess(folder / "data", default_country="RU") as collector:
+    with CollectorProcess(folder / "data", default_country="RU", store=store_url) as collector:
         shop = Shop(collector)
         visit = {"page": {"url": "https://shop.example/?utm_source=vk&utm_campaign=autumn&yclid=77", "referrer": "https://vk.com/"}}
         shop.browser("page", anonymousId="laptop", name="Home", context=visit)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -10,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tropa_collector.transfer.rights import erase_person, export_person
+from tropa_collector.transfer.rights import rights_of
 
 if TYPE_CHECKING:
     from tropa_collector.admin.api import AdminParts
@@ -20,16 +19,16 @@ _MAX_REASON_CHARS = 500
 
 def rights_routes(parts: AdminParts) -> list[Route]:
     """The routes over the collector's store. ``ref`` may hold slashes: an id of another system is any text."""
-    directory = parts.settings.data
+    rights = rights_of(parts.settings, parts.log)
 
     async def export(request: Request) -> Response:
-        return _json(await asyncio.to_thread(export_person, directory, request.path_params["ref"]))
+        return _json(await rights.export(request.path_params["ref"]))
 
     async def erase(request: Request) -> Response:
         asked = request.query_params
         reason = asked.get("reason", "")[:_MAX_REASON_CHARS]
         actor = asked.get("actor", "admin api")[:_MAX_REASON_CHARS]
-        return _json(await erase_person(parts.log, directory, request.path_params["ref"], actor=actor, reason=reason))
+        return _json(await rights.erase(request.path_params["ref"], actor=actor, reason=reason))
 
     return [
         Route("/api/v1/contacts/{ref:path}/export", export, methods=["GET"]),

@@ -39,7 +39,9 @@ class _Reader(EventReader, Protocol):
     async def stop(self) -> None: ...
 
 
-class _Contacts(ContactReader, Protocol):
+class Contacts(ContactReader, Protocol):
+    """A ``ContactReader`` that lets go of its connections."""
+
     async def stop(self) -> None: ...
 
 
@@ -53,7 +55,7 @@ class Store:
 
     log: Log
     reader: _Reader
-    contacts: _Contacts
+    contacts: Contacts
     views: _Views
 
     async def start(self) -> None:

@@ -17,7 +17,7 @@ from tropa_collector.events.timestamps import to_iso
 from tropa_collector.identity.identifiers import Scope
 from tropa_collector.metrics import Counters
 from tropa_collector.settings import Settings
-from tropa_collector.store.sqlite.client import SqliteLog
+from tropa_collector.store.opened import store_of
 from tropa_collector.transfer.admin_client import AdminApi
 from tropa_collector.transfer.customers import Row, Survey, rows
 from tropa_collector.transfer.imports import NO_IDENTIFIER, Batch, Customer, Imported, Importer, customer
@@ -212,7 +212,7 @@ async def run_offline(  # noqa: PLR0913 - the ends of one import
     Raises:
         StoreError: it does not open.
     """
-    log = SqliteLog(settings)
+    log = store_of(settings).log
     await log.start()
     try:
         send = Importer(settings, log, Counters()).store

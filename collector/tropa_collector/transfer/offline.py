@@ -17,8 +17,7 @@ from tropa_collector.metrics import Counters
 from tropa_collector.pipeline import Pipeline
 from tropa_collector.receive.keys import key_ring
 from tropa_collector.settings import Settings
-from tropa_collector.store.sqlite.client import SqliteLog
-from tropa_collector.store.sqlite.reader import SqliteReader
+from tropa_collector.store.opened import store_of
 from tropa_collector.store.sqlite.writer import FILE_NAME
 from tropa_collector.transfer.replay import replay
 
@@ -60,7 +59,7 @@ def ask_admin(admin_url: str, token: str | None, path: str, body: dict[str, Any]
 
 async def quarantined(settings: Settings, *, code: str | None, limit: int) -> list[dict[str, Any]]:
     """The newest quarantined events."""
-    reader = SqliteReader(settings.data)
+    reader = store_of(settings).reader
     await reader.start()
     try:
         return (await reader.quarantine(code=code, limit=limit)).rows
@@ -74,9 +73,10 @@ async def replay_offline(settings: Settings, *, code: str | None, ids: Sequence[
     Raises:
         StoreError: there is no store, or it does not open.
     """
-    if not (settings.data / FILE_NAME).is_file():
+    if settings.store == "sqlite" and not (settings.data / FILE_NAME).is_file():
         raise StoreError(f"There is no store in {settings.data}.")
-    log, reader = SqliteLog(settings), SqliteReader(settings.data)
+    store = store_of(settings)
+    log, reader = store.log, store.reader
     await log.start()
     try:
         await reader.start()

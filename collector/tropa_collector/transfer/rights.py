@@ -11,15 +11,26 @@ import asyncio
 import mmap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import orjson
 
 from tropa_collector.errors import NotFound, StoreError
 from tropa_collector.settings import Settings
+from tropa_collector.store.connection import Connection
+from tropa_collector.store.opened import store_of
 from tropa_collector.store.protocol import EventLog, Operation
-from tropa_collector.store.sqlite.client import SqliteLog
-from tropa_collector.store.sqlite.dossier import cuts, dossier, event_ids, events, find_contact, members, mentions_of, reading
+from tropa_collector.store.sqlite.dossier import (
+    EventIds,
+    cuts,
+    dossier,
+    event_ids,
+    events,
+    find_contact,
+    members,
+    mentions_of,
+    reading,
+)
 from tropa_collector.store.sqlite.writer import FILE_NAME
 
 SMALL_BYTES: Final = 256_000_000  # a store that is written anew within a second or two
@@ -33,10 +44,7 @@ def export_person(directory: Path, ref: str) -> dict[str, Any]:
         StoreError: there is no store.
     """
     with reading(_file(directory)) as connection:
-        contact = find_contact(connection, ref)
-        if contact is None:
-            raise _nobody(ref)
-        return dossier(connection, contact)
+        return dossier(connection, contact_named(connection, ref))
 
 
 async def erase_person(log: EventLog, directory: Path, ref: str, *, actor: str, reason: str) -> dict[str, Any]:
@@ -61,32 +69,70 @@ def _is_small(directory: Path) -> bool:
 
 
 async def erase_offline(settings: Settings, ref: str, *, actor: str, reason: str) -> dict[str, Any]:
-    """The same for a store that no collector holds.
+    """The same for a store that no collector holds, or that several share.
 
     Raises:
         StoreError: there is none, or it does not open.
     """
-    _file(settings.data)
-    log = SqliteLog(settings)
+    if settings.store == "sqlite":
+        _file(settings.data)
+    log = store_of(settings).log
     await log.start()
     try:
-        return await erase_person(log, settings.data, ref, actor=actor, reason=reason)
+        return await rights_of(settings, log).erase(ref, actor=actor, reason=reason)
     finally:
         await log.stop(seconds=settings.drain_seconds)
 
 
+class Rights(Protocol):
+    """One person's rights over a store."""
+
+    async def export(self, ref: str) -> dict[str, Any]: ...
+
+    async def erase(self, ref: str, *, actor: str, reason: str) -> dict[str, Any]: ...
+
+
+class FileRights:
+    """Over the embedded store."""
+
+    def __init__(self, log: EventLog, directory: Path) -> None:
+        self._log = log
+        self._directory = directory
+
+    async def export(self, ref: str) -> dict[str, Any]:
+        return await asyncio.to_thread(export_person, self._directory, ref)
+
+    async def erase(self, ref: str, *, actor: str, reason: str) -> dict[str, Any]:
+        return await erase_person(self._log, self._directory, ref, actor=actor, reason=reason)
+
+
+def rights_of(settings: Settings, log: EventLog) -> Rights:
+    """Over the store that the settings name."""
+    if settings.store == "sqlite":
+        return FileRights(log, settings.data)
+    from tropa_collector.transfer.rights_postgres import PostgresRights  # noqa: PLC0415 - asyncpg is an extra
+
+    return PostgresRights(log, settings.store)
+
+
 def _found(directory: Path, ref: str) -> tuple[dict[str, Any], list[str]]:
-    """The arguments of the writer's part, and the texts that must be gone after it."""
     with reading(_file(directory)) as connection:
-        contact = find_contact(connection, ref)
-        if contact is None:
-            raise _nobody(ref)
-        everything = members(connection, contact)
-        own = [row for row in everything if row.shared_from is None]  # a shared device stays with the others
-        ids = {row.id for row in everything}
-        bodies = (orjson.loads(row[7]) for row in events(connection, event_ids(connection, ids)))
-        mentions = mentions_of(own, bodies)
-        found = cuts(connection, mentions, ids)
+        return named_by(connection, ref)
+
+
+def named_by(connection: Connection, ref: str, find: EventIds = event_ids) -> tuple[dict[str, Any], list[str]]:
+    """The arguments of the writer's part, and the texts that must be gone after it.
+
+    Raises:
+        NotFound: nobody has this reference.
+    """
+    contact = contact_named(connection, ref)
+    everything = members(connection, contact)
+    own = [row for row in everything if row.shared_from is None]  # a shared device stays with the others
+    ids = {row.id for row in everything}
+    bodies = (orjson.loads(row[7]) for row in events(connection, find(connection, ids)))
+    mentions = mentions_of(own, bodies)
+    found = cuts(connection, mentions, ids, find)
     arguments = {
         "contact": contact,
         "spellings": mentions.spellings,
@@ -97,6 +143,20 @@ def _found(directory: Path, ref: str) -> tuple[dict[str, Any], list[str]]:
         "through_quarantine": found.through_quarantine,
     }
     return arguments, sorted(mentions.long_texts())
+
+
+def contact_named(connection: Connection, ref: str) -> int:
+    """The contact of a reference.
+
+    Raises:
+        NotFound: nobody has it.
+    """
+    contact = find_contact(connection, ref)
+    if contact is None:
+        kind = ref.partition(":")[0][:40]
+        shapes = "a reference is kind:value, such as email:anna@example.com or user_id:42, or id:c12"
+        raise NotFound(f"Nobody has this {kind}: {shapes}.")
+    return contact
 
 
 def left_over(directory: Path, texts: Sequence[str]) -> int:
@@ -118,8 +178,3 @@ def _file(directory: Path) -> Path:
     if not file.is_file():
         raise StoreError(f"There is no store in {directory}.")
     return file
-
-
-def _nobody(ref: str) -> NotFound:
-    kind = ref.partition(":")[0][:40]
-    return NotFound(f"Nobody has this {kind}: a reference is kind:value, such as email:anna@example.com or user_id:42, or id:c12.")

@@ -106,6 +106,9 @@ class PostgresLog:
     async def operate(self, operation: Operation) -> Any:
         if (refused := self.refusal()) is not None:
             raise refused
+        earlier = [one.future for batch in (*self._taken.values(), self._waiting) for one in batch]
+        if earlier:
+            await asyncio.wait(earlier)  # what was sent before it is there to be operated on
         return await operate(self._url, operation)
 
     def _oldest_seconds(self) -> float:
