@@ -1,6 +1,6 @@
 // Pictures of the console's pages: each × English and Russian × light and dark × desktop and phone, in Debian's Chromium.
 //
-//   node loadtests/screenshots.mjs --link SIGN_IN_LINK --out DIRECTORY [--only NAME,NAME] [--languages en,ru] [--themes …] [--sizes …]
+//   TROPA_ADMIN_TOKEN=… node loadtests/screenshots.mjs --url http://127.0.0.1:8001 --out DIRECTORY [--only NAME,NAME] [--languages en,ru] [--themes …] [--sizes …]
 //
 // A page is a path, and what to do there before the picture is taken.
 
@@ -11,7 +11,7 @@ import { launch, sleep } from '../sdk_js/browser/chromium.mjs';
 
 const { values: asked } = parseArgs({
   options: {
-    link: { type: 'string' },
+    url: { type: 'string', default: 'http://127.0.0.1:8001' },
     out: { type: 'string', default: 'screenshots' },
     only: { type: 'string', default: '' },
     languages: { type: 'string', default: 'en,ru' },
@@ -20,7 +20,7 @@ const { values: asked } = parseArgs({
   },
 });
 const SIZES = { desktop: { width: 1440, height: 900 }, phone: { width: 390, height: 844 } };
-const origin = new URL(asked.link).origin;
+const origin = new URL(asked.url).origin;
 
 const choose = async (page) => {
   await page.waitForSelector('.feed-row');
@@ -48,8 +48,9 @@ const wanted = Object.entries(PAGES).filter(([name]) => !asked.only || listed(as
 const browser = await launch();
 const signedIn = await browser.newContext();
 const door = await signedIn.newPage();
-await door.goto(asked.link);
-await door.waitForURL(`${origin}/`);
+await door.goto(`${origin}/sign-in`);
+await door.fill('#token', process.env.TROPA_ADMIN_TOKEN);
+await Promise.all([door.waitForURL(`${origin}/`), door.click('button.first')]);
 const cookies = (await signedIn.cookies()).filter(({ name }) => name === 'tropa_session');
 await mkdir(asked.out, { recursive: true });
 

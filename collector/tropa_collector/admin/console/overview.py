@@ -47,7 +47,7 @@ class _Overview:
         minutes = (await self._day())["minutes"]
         words = visit_of(request).words
         names = [words.text(f"outcome.{outcome}") for outcome in OUTCOMES[:3]]
-        return JSONResponse({"names": names, "columns": _day_columns(minutes, time.time())})
+        return JSONResponse({"time": words.text("overview.time"), "names": names, "columns": _day_columns(minutes, time.time())})
 
     async def _values(self) -> dict[str, Any]:
         log, counters = self._console.parts.log, self._console.parts.counters

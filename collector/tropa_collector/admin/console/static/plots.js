@@ -1,4 +1,4 @@
-// Plots by uPlot: an element with data-plot names the address of {"names": […], "columns": [[seconds], [count], …]}.
+// Plots by uPlot: an element with data-plot names the address of {"time": …, "names": […], "columns": [[seconds], [count], …]}.
 (() => {
   "use strict";
   const language = document.documentElement.lang;
@@ -18,7 +18,7 @@
   const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   const number = new Intl.NumberFormat(language, { notation: "compact" });
 
-  const options = (element, names) => {
+  const options = (element, time, names) => {
     const axis = {
       stroke: colour("--quiet", element), font: "12px system-ui, sans-serif",
       grid: { stroke: colour("--line", element), width: 1 }, ticks: { show: false },
@@ -34,14 +34,14 @@
         { ...axis, values: (_, ticks) => ticks.map((tick) => clock.format(tick * 1000)), space: 70 },
         { ...axis, values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? number.format(tick) : "")), size: 52 },
       ],
-      series: [{ value: (_, seconds) => (seconds == null ? "—" : clock.format(seconds * 1000)), label: "" }, ...series],
+      series: [{ value: (_, seconds) => (seconds == null ? "—" : clock.format(seconds * 1000)), label: time }, ...series],
     };
   };
 
   const draw = async (element) => {
-    const { names, columns } = await (await fetch(element.dataset.plot)).json();
+    const { time, names, columns } = await (await fetch(element.dataset.plot)).json();
     element.replaceChildren();
-    const plot = new uPlot(options(element, names), columns, element);
+    const plot = new uPlot(options(element, time, names), columns, element);
     new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: HEIGHT })).observe(element);
   };
 
