@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -146,6 +147,17 @@ class KafkaCluster:
                 pass
             time.sleep(0.1)
         raise TimeoutError(f"Kafka was not ready within {START_SECONDS:.0f} s: {self.nodes[0].log_tail()}")
+
+    def wait_in_sync(self, topic: str) -> None:
+        """Until every partition of the topic is on every node again."""
+        admin, deadline = self.admin(), time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            with contextlib.suppress(KafkaException):
+                partitions = admin.list_topics(topic, timeout=2).topics[topic].partitions.values()
+                if all(len(partition.isrs) == len(self.nodes) for partition in partitions):
+                    return
+            time.sleep(0.2)
+        raise TimeoutError(f"{topic} was not in sync within {START_SECONDS:.0f} s")
 
     def create_topic(self, topic: str, *, partitions: int = 4, **config: str) -> str:
         settings = {name.replace("_", "."): value for name, value in config.items()}

@@ -12,9 +12,9 @@ from loadtests.collector_process import CollectorProcess
 class WorkerProcess(CollectorProcess):
     """``tropa work`` with settings by their names."""
 
-    def __init__(self, data: Path, *, log: str, **settings: Any) -> None:
-        super().__init__(data, log=log, **settings)
+    def __init__(self, data: Path, *, log: str, module: str = "tropa_collector", **settings: Any) -> None:
+        super().__init__(data, module=module, log=log, **settings)
         self.port, self.url = self.admin_port, self.admin_url
 
     def _command(self) -> list[str]:
-        return [sys.executable, "-m", "tropa_collector", "work", "--data", str(self.data), "--admin-port", str(self.admin_port)]
+        return [sys.executable, "-m", self._module, "work", "--data", str(self.data), "--admin-port", str(self.admin_port)]
