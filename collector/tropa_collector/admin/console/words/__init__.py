@@ -71,10 +71,13 @@ class Words:
         if not whole:
             return "—"
         percent = 100 * part / whole
-        shown = f"{percent:.1f}" if 0 < percent < 10 or 99 < percent < 100 else f"{percent:.0f}"
-        if shown == "0.0":
+        if 0 < percent < 0.1:
             shown = "<0.1"
-        return (shown.replace(".", ",") if self.language == "ru" else shown) + ("\u202f%" if self.language == "ru" else "%")
+        elif 99.9 < percent < 100:
+            shown = ">99.9"
+        else:
+            shown = f"{percent:.1f}" if 0 < percent < 10 or 99 < percent < 100 else f"{percent:.0f}"
+        return f"{shown.replace('.', ',')}\u202f%" if self.language == "ru" else f"{shown}%"
 
     def size(self, count: float) -> str:
         """Bytes, in decimal units."""
