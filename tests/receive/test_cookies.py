@@ -13,6 +13,7 @@ from tests.contract.door import BROWSER, KEYS, ORIGIN, SERVER, Door, track
 from tropa_collector.receive.cookies import ID_SECONDS, RESET_SECONDS, Asked, Visit, visit_of
 from tropa_collector.receive.keys import Source
 from tropa_collector.settings import SourceOptions, load
+from tropa_collector.transfer.replay import replay
 
 NOW = 1_795_000_000
 BATCH = "0123456789ab"
@@ -303,6 +304,18 @@ def test_events_without_an_id_become_the_cookies_visitors() -> None:
     assert stored == {"none": "known", "cookieless": None}
     assert any(line.startswith("tropa_id=known.") and line.endswith("; HttpOnly") for line in lines)
     assert door.quarantined()[0]["receipt"]["anonymousId"] == "known"  # for its replay
+
+
+def test_a_replay_keeps_the_visitor_and_the_privacy_signal() -> None:
+    strict = hidden_door(max_event_bytes=1_000)
+    large = track("large", anonymousId=None, properties={"text": "x" * 1_000})
+    assert answer(strict, batch(writeKey=BROWSER, batch=[large]), cookie="tropa_id=known.1", sec_gpc="1")[0] == 400
+    wide = hidden_door()
+    wide.store = wide.pipeline._log = strict.store
+    counts = asyncio.run(replay(wide.pipeline, wide.store, wide.ring))
+    assert counts["stored"] == 1
+    stored = wide.stored()[0]
+    assert (stored["anonymousId"], stored["context"]["consent"]["gpc"]) == ("known", True)
 
 
 def test_an_event_with_its_own_id_keeps_it() -> None:
