@@ -25,13 +25,13 @@ def completed(event: Valid, receipt: Receipt) -> Valid:
         said = {**said, "anonymousId": receipt.visitor}
     if receipt.opted_out:
         said = _opted_out(said)
-    if _TOKEN in event.encoded or linker_parameter(receipt.source.options.cookie_name) in event.encoded:
+    if _TOKEN in event.encoded or _linker_parameter(receipt.source.options.cookie_name) in event.encoded:
         said = _without_secrets(said, receipt.source.options.cookie_name)
     return event if said is sent else event._replace(event=said, encoded=orjson.dumps(said))
 
 
 @cache
-def linker_parameter(cookie_name: str) -> bytes:
+def _linker_parameter(cookie_name: str) -> bytes:
     """What ``link()`` of the SDK adds to an address, up to its value."""
     return f"{cookie_name}_id=".encode()
 
