@@ -1,10 +1,12 @@
-"""The collector against a do-nothing ASGI handler: the same uvicorn settings, the same generator (wrk), in turn.
+"""The collector's speed on this machine: a table, a file, and pictures in ``loadtests/results/``.
 
-    python -m loadtests.bench [--runs 5] [--seconds 6] [--events 0] [--quick]
+    python -m loadtests.bench [--runs 5] [--seconds 6] [--events 1000000] [--quick]
 
-Every figure is a median of interleaved runs and is given as a ratio to the do-nothing handler of the same round. Bodies
-carry fresh message ids, ten events a visitor, one identify in ten, clocks that differ by seconds; everything is on: dedupe,
-enrichment, FULL commits. ``--quick`` asserts each target at a quarter of its strength: a smoke test, not a measurement.
+Throughput is a ratio to a do-nothing ASGI handler under the same uvicorn settings and the same generator (wrk), medians of
+interleaved rounds. Latency is at 10, 50 and 80 % of saturation, as answered and with commits that are not synced: the
+difference is the disk's share. Bodies carry fresh message ids, ten events a visitor, one identify in ten, clocks that differ
+by seconds; everything is on: identity, dedupe, enrichment, FULL commits. ``--quick`` is a look at the machinery and writes no
+results.
 """
 
 from __future__ import annotations
@@ -19,12 +21,25 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
+from loadtests import growth, stages
+from loadtests.bench_table import rows
 from loadtests.collector_process import CollectorProcess, free_port
-from loadtests.wrk import BATCH_EVENTS, BODIES, drive, write_bodies
+from loadtests.disk import device_bytes
+from loadtests.flame_graph import cannot_profile, flame_graphs
+from loadtests.machine import machine, now
+from loadtests.oracle.table import broken, table
+from loadtests.plots import draw_all
+from loadtests.wrk import BATCH_EVENTS, BODIES, CONNECTIONS, Run, drive, write_bodies
 
-SINGLE_TARGET, BATCH_TARGET = 0.55, 3.0
+RESULTS = Path(__file__).with_name("results")
+SHAPES = ("single", "batch")
+LOADS = (0.1, 0.5, 0.8)  # of saturation
+NOT_SYNCED = "loadtests.oracle.sabotage.synchronous_normal"
+Figures = dict[str, Any]
 
 
 @contextmanager
@@ -40,70 +55,133 @@ def do_nothing_handler() -> Iterator[str]:
         process.wait(10)
 
 
-def device_bytes(path: Path) -> int:
-    """Bytes that the disk under ``path`` has been given since boot (sectors, not what a process says it wrote)."""
-    major_minor = subprocess.run(["stat", "-c", "%Hd:%Ld", str(path)], capture_output=True, text=True, check=True).stdout.strip()
-    statistics_file = Path(f"/sys/dev/block/{major_minor}/stat")
-    return int(statistics_file.read_text().split()[6]) * 512 if statistics_file.is_file() else 0
-
-
-def measure(runs: int, seconds: int, directory: Path) -> dict[str, object]:
-    """Interleaved rounds over both shapes."""
-    bodies = write_bodies(directory)
-    ratios: dict[str, list[float]] = {"single": [], "batch": []}
-    rounds: list[dict[str, object]] = []
-    with do_nothing_handler() as nothing, CollectorProcess(directory / "data", queue_seconds=5) as collector:
-        started = collector.rss_bytes()
+def saturation(runs: int, seconds: int, directory: Path, bodies: dict[str, Path]) -> Figures:
+    """Interleaved rounds over both shapes, as fast as answers come."""
+    rounds: list[Figures] = []
+    with do_nothing_handler() as nothing, CollectorProcess(directory / "saturation", queue_seconds=5) as collector:
+        idle = collector.rss_bytes()
         for number in range(runs):
-            for shape in ("single", "batch"):
-                base = drive(nothing, "x", bodies["single"], shape="single", seconds=seconds, seed=number)
+            for shape in SHAPES:
+                base = drive(nothing, "x", bodies[shape], shape=shape, seconds=seconds, seed=number)
                 before = device_bytes(directory)
                 seed = 2 * number + (shape == "batch")
                 run = drive(collector.url, collector.browser_key, bodies[shape], shape=shape, seconds=seconds, seed=seed)
-                events = run.requests_per_second * (1 if shape == "single" else BATCH_EVENTS)
-                ratios[shape].append(events / base.requests_per_second)
-                sent = events * seconds * bodies[shape].stat().st_size / BODIES[shape] / (1 if shape == "single" else BATCH_EVENTS)
-                row: dict[str, object] = {
-                    "shape": shape,
-                    "do_nothing": round(base.requests_per_second),
-                    "events_per_second": round(events),
-                    "ratio": round(ratios[shape][-1], 3),
-                    "p50_ms": run.p50,
-                    "p99_ms": run.p99,
-                    "failed": run.failed,
-                    "device_bytes_per_event_byte": round((device_bytes(directory) - before) / sent, 2),
-                }
-                rounds.append(row)
-                print(json.dumps(row), flush=True)
-        memory = {"idle_rss_mib": round(started / 2**20, 1), "rss_mib": round(collector.rss_bytes() / 2**20, 1)}
-        metrics = collector.metrics()
+                written = device_bytes(directory) - before
+                rounds.append(_round(shape, base, run, bodies=bodies[shape], seconds=seconds, written=written))
+                print(json.dumps(rounds[-1]), file=sys.stderr, flush=True)
+        memory = {"idle_mib": round(idle / 2**20), "loaded_mib": round(collector.rss_bytes() / 2**20)}
+    return {"rounds": rounds, "memory": memory, "medians": {shape: _medians(rounds, shape) for shape in SHAPES}}
+
+
+def _round(shape: str, base: Run, run: Run, *, bodies: Path, seconds: float, written: int) -> Figures:
+    size = 1 if shape == "single" else BATCH_EVENTS
+    events = run.requests_per_second * size
+    sent = events * seconds * bodies.stat().st_size / BODIES[shape] / size
     return {
-        "rounds": rounds,
-        "medians": {shape: statistics.median(values) for shape, values in ratios.items()},
-        **memory,
-        "metrics": metrics,
+        "shape": shape,
+        "do_nothing": round(base.requests_per_second),
+        "events_per_second": round(events),
+        "ratio": round(events / base.requests_per_second, 3),
+        "p50_ms": run.p50,
+        "p99_ms": run.p99,
+        "failed": run.failed,
+        "device_bytes_per_event_byte": round(written / sent, 2),
     }
+
+
+def _medians(rounds: list[Figures], shape: str) -> Figures:
+    mine = [one for one in rounds if one["shape"] == shape]
+    return {name: statistics.median(one[name] for one in mine) for name in mine[0] if name != "shape"}
+
+
+def latency(medians: dict[str, Figures], seconds: int, directory: Path, bodies: dict[str, Path]) -> list[Figures]:
+    """At shares of saturation; at half of it also without syncs."""
+    rows: list[Figures] = []
+    for module, loads in (("tropa_collector", LOADS), (NOT_SYNCED, (0.5,))):
+        with CollectorProcess(directory / f"latency-{module.rpartition('.')[2]}", module=module) as collector:
+            for shape in SHAPES:
+                for load in loads:
+                    run, asked = _at(collector, medians[shape], shape, load=load, seconds=seconds, bodies=bodies[shape])
+                    row = {
+                        "shape": shape,
+                        "load": load,
+                        "synced": module == "tropa_collector",
+                        "p50_ms": run.p50,
+                        "p99_ms": run.p99,
+                    }
+                    rows.append(row | {"asked": round(asked), "requests_per_second": round(run.requests_per_second)})
+                    print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
+    return rows
+
+
+def _at(collector: CollectorProcess, median: Figures, shape: str, *, load: float, seconds: int, bodies: Path) -> tuple[Run, float]:
+    """Connections that pause between requests, so that they send a share of what saturation sends."""
+    asked = load * median["events_per_second"] / (1 if shape == "single" else BATCH_EVENTS)
+    between_ms = CONNECTIONS[shape] / asked * 1e3  # two requests of one connection
+    answer_ms = 2.0
+    for number, length in enumerate((2, seconds)):  # the first says how long an answer takes of it
+        pause_ms = max(1.0, between_ms - answer_ms)
+        seed, key = 1_000 + round(100 * load) + number, collector.browser_key
+        run = drive(collector.url, key, bodies, shape=shape, seconds=length, seed=seed, pause_ms=pause_ms)
+        answer_ms = run.p50
+    return run, asked
+
+
+def start_seconds(directory: Path) -> float:
+    """From the command to ``/ready``, the median of three."""
+    seconds = []
+    for number in range(3):
+        started = time.monotonic()
+        with CollectorProcess(directory / f"start-{number}"):
+            seconds.append(time.monotonic() - started)
+    return round(statistics.median(seconds), 2)
+
+
+def measure(options: argparse.Namespace, directory: Path) -> Figures:
+    """Everything, one after the other."""
+    bodies = write_bodies(directory)
+    found: Figures = {
+        "date": now(),
+        "machine": machine(),
+        "saturation": saturation(options.runs, options.seconds, directory, bodies),
+    }
+    found["latency"] = latency(found["saturation"]["medians"], options.seconds, directory, bodies)
+    found["start_seconds"] = start_seconds(directory)
+    found["stages"] = stages.figures(events=4_000 if options.quick else 20_000)
+    costs, memory = growth.figures(events=options.events, seconds=options.seconds, show=lambda row: print(row, file=sys.stderr))
+    found["growth"] = {
+        "costs": [asdict(cost) for cost in costs],
+        "memory_mib": round(memory),
+        "ratio": round(growth.growth_of(costs), 2),
+    }
+    return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=6)
-    parser.add_argument("--quick", action="store_true", help="one short round, asserted at a quarter of the targets")
+    parser.add_argument("--events", type=int, default=1_000_000, help="stored at the end of the growth run")
+    parser.add_argument("--quick", action="store_true", help="one short round; no results are written")
+    parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args()
     if shutil.which("wrk") is None:
         sys.exit("wrk is missing: apt-get install wrk")
+    if options.quick:
+        options.runs, options.seconds, options.events = 1, 2, 20_000
     with tempfile.TemporaryDirectory(prefix="tropa-bench-") as directory:
-        result = measure(1 if options.quick else options.runs, 2 if options.quick else options.seconds, Path(directory))
-    medians = result["medians"]
-    assert isinstance(medians, dict)
-    print("\n| shape | ratio to the do-nothing handler | target |\n|---|---|---|")
-    for shape, target in (("single", SINGLE_TARGET), ("batch", BATCH_TARGET)):
-        print(f"| {shape} | {medians[shape]:.2f} | {target} |")
-    print(f"\nRSS of both processes: idle {result['idle_rss_mib']} MiB, at the end {result['rss_mib']} MiB")
-    strength = 0.25 if options.quick else 1.0
-    if medians["single"] < SINGLE_TARGET * strength or medians["batch"] < BATCH_TARGET * strength:
-        sys.exit("a target was missed")
+        found = measure(options, Path(directory))
+        results = options.results if options.results != RESULTS or not options.quick else Path(directory) / "results"
+        results.mkdir(parents=True, exist_ok=True)
+        (results / "bench.json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+        draw_all(found, results)
+        if reason := cannot_profile():
+            print(f"no profile: {reason}", file=sys.stderr)
+        else:
+            flame_graphs(Path(directory), results, seconds=options.seconds)
+    print(table(rows(found)))
+    if broken(rows(found)):
+        sys.exit("\n".join(["", *broken(rows(found))]))
 
 
 if __name__ == "__main__":

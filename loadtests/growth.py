@@ -13,11 +13,12 @@ import argparse
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from loadtests.bench import device_bytes
 from loadtests.collector_process import CollectorProcess
+from loadtests.disk import device_bytes
 from loadtests.wrk import BATCH_EVENTS, BODIES, drive, write_bodies
 
 GROWTH_TARGET, EMPTY_BYTES_TARGET, FULL_BYTES_TARGET = 1.4, 4.0, 6.0
@@ -64,25 +65,36 @@ def measure(collector: CollectorProcess, bodies: Path, seconds: float, seed: int
     return Cost(int(after[0]), events / seconds, own / events * 1e6, writers / events * 1e6, written / (events * event_bytes))
 
 
+def figures(*, events: int, seconds: float, show: Callable[[str], None] = print) -> tuple[list[Cost], float]:
+    """The cost of an event on the empty store, at each power of ten on the way and at the end; then both processes' MiB."""
+    with tempfile.TemporaryDirectory(prefix="tropa-growth-") as directory:
+        bodies = write_bodies(Path(directory))["batch"]
+        with CollectorProcess(Path(directory) / "data", queue_seconds=10) as collector:
+            costs, seed = [measure(collector, bodies, seconds, 1)], 1
+            show(costs[0].row())
+            for goal in [*(10**power for power in range(5, 8) if 10**power < events), events]:
+                while collector.count_events() < goal:
+                    seed += 1
+                    drive(collector.url, collector.browser_key, bodies, shape="batch", seconds=10, seed=seed)
+                seed += 1
+                costs.append(measure(collector, bodies, seconds, seed))
+                show(costs[-1].row())
+            return costs, collector.rss_bytes() / 2**20
+
+
+def growth_of(costs: list[Cost]) -> float:
+    """An event's cost on the full store, to that on the empty one."""
+    first, last = costs[0], costs[-1]
+    return (last.collector_us + last.writer_us) / (first.collector_us + first.writer_us)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=3_000_000)
     parser.add_argument("--seconds", type=float, default=8)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="tropa-growth-") as directory:
-        bodies = write_bodies(Path(directory))["batch"]
-        with CollectorProcess(Path(directory) / "data", queue_seconds=10) as collector:
-            seed = 1
-            empty = measure(collector, bodies, options.seconds, seed)
-            print(empty.row(), flush=True)
-            while collector.count_events() < options.events:
-                seed += 1
-                drive(collector.url, collector.browser_key, bodies, shape="batch", seconds=20, seed=seed)
-                print(f"{collector.count_events():>10,} stored", end="\r", flush=True)
-            full = measure(collector, bodies, options.seconds, seed + 1)
-            print(full.row())
-            memory = collector.rss_bytes() / 2**20
-    growth = (full.collector_us + full.writer_us) / (empty.collector_us + empty.writer_us)
+    costs, memory = figures(events=options.events, seconds=options.seconds)
+    empty, full, growth = costs[0], costs[-1], growth_of(costs)
     print("\n| figure | measured | target |\n|---|---|---|")
     print(f"| cost of an event at {full.stored:,} to that on the empty store | {growth:.2f} | {GROWTH_TARGET} |")
     print(f"| device bytes an event byte, empty store | {empty.device_ratio:.2f} | {EMPTY_BYTES_TARGET} |")

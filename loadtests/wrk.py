@@ -43,6 +43,11 @@ function init(args)
   salt = string.format("%06x%02x", tonumber(args[2]), number)
   headers = {["X-Write-Key"] = args[3], ["Content-Type"] = "application/json"}
   path, count, second, times = args[4], 0, 0, {}
+  pause = tonumber(args[5])
+  if pause > 0 then
+    math.randomseed(number + 1)
+    delay = function() return math.floor(0.5 - pause * math.log(1 - math.random())) end
+  end
 end
 function request()
   local now = os.time()
@@ -110,12 +115,14 @@ def write_bodies(directory: Path) -> dict[str, Path]:
     return files
 
 
-def drive(url: str, key: str, bodies: Path, *, shape: str, seconds: float, seed: int, connections: int = 0) -> Run:
-    """wrk for some seconds, with one thread."""
+def drive(
+    url: str, key: str, bodies: Path, *, shape: str, seconds: float, seed: int, connections: int = 0, pause_ms: float = 0
+) -> Run:
+    """wrk for some seconds, with one thread. ``pause_ms``: what each connection waits between two requests, on average."""
     script = bodies.with_suffix(".lua")
     script.write_text(_LUA)
     command = ["wrk", "-t1", f"-c{connections or CONNECTIONS[shape]}", f"-d{seconds:g}s", "--latency", "-s", str(script), url, "--"]
-    command += [str(bodies), str(seed), key, PATHS[shape]]
+    command += [str(bodies), str(seed), key, PATHS[shape], f"{pause_ms:g}"]
     output = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 30, check=True).stdout
     return Run(
         requests_per_second=float(_found(r"Requests/sec:\s+([\d.]+)", output)),
