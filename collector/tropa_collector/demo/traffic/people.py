@@ -39,6 +39,7 @@ class Person:
     email: str
     place: Place
     devices: tuple[Device, ...]
+    is_robot: bool = False
 
     @property
     def traits(self) -> dict[str, str]:
@@ -103,7 +104,7 @@ def robot(seed: str) -> Person:
     """A crawler: the collector marks it, and drops nothing of it."""
     somebody = person(seed)
     device = Device(somebody.devices[0].anonymous_id, _ROBOT, (1024, 768, 1), "5.255.253.36")
-    return Person(somebody.user_id, somebody.name, somebody.email, Place("", "", "en-US", "UTC"), (device,))
+    return Person(somebody.user_id, somebody.name, somebody.email, Place("", "", "en-US", "UTC"), (device,), is_robot=True)
 
 
 def pick(random: Random, weighted: tuple[tuple[int, Value], ...]) -> Value:

@@ -75,13 +75,19 @@ class _Walk:
         if self._query.endswith("clid="):
             self._query += f"{random.getrandbits(60):x}"
         self.steps: list[Step] = []
+        self._announced: tuple[Call, ...] = ()
         self.cart = Cart(f"cart-{random.getrandbits(32):08x}")
 
     def see(self, path: str, title: str, *calls: Call) -> None:
         address = f"{path}?{self._query}" if self._query else path
-        self.steps.append(Step(self.at, calls, address, title, self._referrer, self.user_id))
-        self._referrer, self._query = path, ""
+        said = (*self._announced, *calls)
+        self.steps.append(Step(self.at, said, address, title, self._referrer, self.user_id))
+        self._referrer, self._query, self._announced = path, "", ()
         self.at += self.random.lognormvariate(3.2, 0.7)
+
+    def announce(self, *calls: Call) -> None:
+        """On the next page, as after a form."""
+        self._announced = calls
 
     def say(self, *calls: Call) -> None:
         """On the page that is open."""
@@ -98,25 +104,33 @@ def visit(seed: str, person: Person, at: float, *, known: bool, origin: Origin |
     device = random.choice(person.devices)
     logged_in = known and random.random() < 0.5
     walk = _Walk(random, at, origin or pick(random, ORIGINS), person.user_id if logged_in else None)
+    if person.is_robot:
+        _crawl(walk)
+        return Visit(seed, person, device, tuple(walk.steps))
     _browse(walk)
     if random.random() < 0.02:
         walk.say(Call("broken", (random.choice(BROKEN),)))
     if walk.user_id is None and random.random() < (0.5 if known else 0.06):
         _enter(walk, person, "Signed In" if known else "Signed Up")
+        _come_home(walk)
     elif not known and random.random() < 0.12:
         walk.say(*commerce.subscribed(person.email))
     if walk.cart and random.random() < 0.8:
-        walk.see("/cart", "Your cart", commerce.page("Cart", "Cart"), commerce.cart_viewed(walk.cart))
+        _see_cart(walk)
         if random.random() < (0.65 if known else 0.3):
             _buy(walk, person, "Signed In" if known else "Signed Up")
     return Visit(seed, person, device, tuple(walk.steps))
 
 
+def _crawl(walk: _Walk) -> None:
+    for product in walk.random.sample(catalogue.PRODUCTS, 4):
+        walk.see(product.path, product.name, commerce.page("Product", product.name), commerce.product_viewed(product))
+
+
 def _browse(walk: _Walk) -> None:
     random = walk.random
     if random.random() < 0.45:
-        everything = commerce.list_viewed("home", "Everything", catalogue.PRODUCTS)
-        walk.see("/", "Listva", commerce.page("Catalogue", "Home"), everything)
+        _come_home(walk)
     for _ in range(1 + (random.random() < 0.35)):
         shelf: Category = pick(random, ((6, CATEGORIES[0]), (3, CATEGORIES[1]), (1, CATEGORIES[2])))
         products = catalogue.products_of(shelf)
@@ -128,12 +142,22 @@ def _browse(walk: _Walk) -> None:
             _look_at(walk, product, products.index(product) + 1)
 
 
+def _come_home(walk: _Walk) -> None:
+    everything = commerce.list_viewed("home", "Everything", catalogue.PRODUCTS)
+    walk.see("/", "Listva", commerce.page("Catalogue", "Home"), everything)
+
+
+def _see_cart(walk: _Walk) -> None:
+    walk.see("/cart", "Your cart", commerce.page("Cart", "Cart"), commerce.cart_viewed(walk.cart))
+
+
 def _look_at(walk: _Walk, product: Product, position: int) -> None:
     walk.say(commerce.product_clicked(product, position))
     walk.see(product.path, product.name, commerce.page("Product", product.name), commerce.product_viewed(product))
     if walk.random.random() < 0.3:
         added = walk.cart.add(product, walk.random.choice((1, 1, 1, 2)))
-        walk.see("/cart", "Your cart", commerce.product_added(walk.cart, product, added), commerce.page("Cart", "Cart"))
+        walk.announce(commerce.product_added(walk.cart, product, added))
+        _see_cart(walk)
 
 
 def _enter(walk: _Walk, person: Person, event: str) -> None:
@@ -142,8 +166,8 @@ def _enter(walk: _Walk, person: Person, event: str) -> None:
     walk.user_id = person.user_id
     if event == "Signed Up":
         walk.server_says(Call("identify", (person.user_id, person.traits)))
-    # The player signs it: a token is good for a day, and this may be of last week.
-    walk.see("/", "Listva", commerce.identify(person.user_id, person.traits, ""), commerce.track(event, {"method": "email"}))
+    # Signed when it is sent: a token is good for a day, and this may be of last week.
+    walk.announce(commerce.identify(person.user_id, person.traits, ""), commerce.track(event, {"method": "email"}))
 
 
 def _buy(walk: _Walk, person: Person, entering: str) -> None:
