@@ -13,9 +13,9 @@ from tropa_collector.errors import StoreError
 CONNECT_SECONDS: Final = 5.0
 STATEMENT_SECONDS: Final = 30.0  # a database that answers later than this counts as gone
 #: Advisory locks, all of one class: this one while the schema changes, this one for who writes identity, this one between
-#: commits (shared) and an erasure (exclusive).
+#: commits (shared) and an erasure (exclusive), this one for the collector that purges.
 LOCK_CLASS: Final = 1414680399
-MIGRATION, IDENTITY, ERASURE = 1, 2, 3
+MIGRATION, IDENTITY, ERASURE, RETENTION = 1, 2, 3, 4
 
 if TYPE_CHECKING:
     Connection: TypeAlias = asyncpg.Connection[Any]

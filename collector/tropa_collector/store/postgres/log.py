@@ -22,6 +22,7 @@ from tropa_collector.store.postgres.connect import Connection, connect, sentence
 from tropa_collector.store.postgres.memory import Memory
 from tropa_collector.store.postgres.migrate import migrate
 from tropa_collector.store.postgres.operations import operate
+from tropa_collector.store.postgres.retention import purge
 from tropa_collector.store.postgres.transaction import Transaction
 from tropa_collector.store.protocol import Operation, StoreState, Submission
 
@@ -34,6 +35,7 @@ IDLE_SECONDS: Final = 1.0  # a connection that has nothing to do is asked whethe
 PROBE_SECONDS: Final = 2.0
 RECONNECT_SECONDS: Final = 0.05
 LONGEST_RECONNECT_SECONDS: Final = 0.5
+PURGE_SECONDS: Final = 60.0
 _LOST: Final = "The connection to PostgreSQL was lost."
 
 
@@ -50,6 +52,7 @@ class PostgresLog:
     """Commits of one collector. Others may share the database."""
 
     def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._url = settings.store
         self._queue_events = settings.queue_events
         self._queue_bytes = settings.queue_bytes
@@ -65,6 +68,7 @@ class PostgresLog:
         self._connected = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
+        self._stop = asyncio.Event()
         self.reconnects = 0
         self.commit_seconds = 0.0  # of the newest commit, queue included
 
@@ -134,6 +138,7 @@ class PostgresLog:
             asyncio.create_task(self._write(number, connection), name=f"store writer {number}")
             for number, connection in enumerate(connections)
         ]
+        self._tasks.append(asyncio.create_task(self._purge(), name="store retention"))
         self._connected = WRITERS
         self._set_state(StoreState(True, facts=self._facts))
 
@@ -218,6 +223,23 @@ class PostgresLog:
             return connection
         return None
 
+    async def _purge(self) -> None:
+        """Now and then, on a connection of its own."""
+        while not self._stopping:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), PURGE_SECONDS)
+                return
+            try:
+                connection = await connect(self._url)
+            except StoreError:
+                continue  # the writers have said so
+            try:
+                await purge(connection, self._settings)
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                logger.warning("purging waits for the next time: %s", sentence(error))
+            finally:
+                connection.terminate()
+
     def _set_state(self, state: StoreState) -> None:
         if state.ready != self._state.ready and not self._stopping:
             level = logging.INFO if state.ready else logging.ERROR
@@ -232,6 +254,7 @@ class PostgresLog:
         left = self._events
         self._stopping = True
         self._arrived.set()
+        self._stop.set()
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=max(0.5, deadline - time.monotonic()))
             for task in late:

@@ -49,21 +49,27 @@ async def _make(connection: Connection, day: int) -> None:
 
 
 async def days_before(connection: Connection, day: int) -> list[int]:
-    """Days that have a table and lie before this one, the oldest first."""
+    """Days that have a table, attached or about to be dropped, and lie before this one; the oldest first."""
     rows = await connection.fetch(
-        "SELECT c.relname FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid"
-        " WHERE i.inhparent = 'events'::regclass AND c.relname < $1 ORDER BY c.relname",
+        "SELECT day.relname FROM pg_class AS day JOIN pg_class AS log ON log.oid = 'events'::regclass"
+        " AND log.relnamespace = day.relnamespace WHERE day.relkind = 'r' AND day.relname ~ '^events_[0-9]{4}_[0-9]{2}_[0-9]{2}$' AND day.relname < $1 ORDER BY 1",
         table_of(day),
     )
     return [(datetime.strptime(row[0], "events_%Y_%m_%d").replace(tzinfo=UTC) - _EPOCH).days for row in rows]
 
 
-async def drop_day(connection: Connection, day: int) -> int:
-    """Drop a day's table and say how many events it held: they are counted as purged."""
+async def drop_day(connection: Connection, day: int) -> None:
+    """Drop a day's table, without a lock that commits or readers would wait for; its events are counted as purged."""
+    name = table_of(day)
+    pending = await connection.fetchval(
+        "SELECT inhdetachpending FROM pg_inherits WHERE inhrelid = to_regclass($1) AND inhparent = 'events'::regclass", name
+    )
+    if pending is not None:
+        await connection.execute(f"ALTER TABLE events DETACH PARTITION {name} {'FINALIZE' if pending else 'CONCURRENTLY'}")
     async with connection.transaction():
-        await connection.execute(f"ALTER TABLE events DETACH PARTITION {table_of(day)}")
-        events: int = await connection.fetchval(f"SELECT count(*) FROM {table_of(day)}")
-        await connection.execute(f"DROP TABLE {table_of(day)}")
-        await connection.execute("DELETE FROM days WHERE day = $1", day)
-        await connection.execute("UPDATE counters SET value = value + $1 WHERE name = 'events_purged'", events)
-    return events
+        await connection.execute(f"DROP TABLE {name}")
+        await connection.execute(
+            "WITH gone AS (DELETE FROM days WHERE day = $1 RETURNING events)"
+            " UPDATE counters SET value = value + (SELECT coalesce(sum(events), 0) FROM gone) WHERE name = 'events_purged'",
+            day,
+        )
