@@ -51,8 +51,11 @@ async def _make(connection: Connection, day: int) -> None:
 async def days_before(connection: Connection, day: int) -> list[int]:
     """Days that have a table, attached or about to be dropped, and lie before this one; the oldest first."""
     rows = await connection.fetch(
-        "SELECT day.relname FROM pg_class AS day JOIN pg_class AS log ON log.oid = 'events'::regclass"
-        " AND log.relnamespace = day.relnamespace WHERE day.relkind = 'r' AND day.relname ~ '^events_[0-9]{4}_[0-9]{2}_[0-9]{2}$' AND day.relname < $1 ORDER BY 1",
+        """
+        SELECT day.relname FROM pg_class AS day
+          JOIN pg_class AS log ON log.oid = 'events'::regclass AND log.relnamespace = day.relnamespace
+         WHERE day.relkind = 'r' AND day.relname ~ '^events_[0-9]{4}_[0-9]{2}_[0-9]{2}$' AND day.relname < $1 ORDER BY 1
+        """,
         table_of(day),
     )
     return [(datetime.strptime(row[0], "events_%Y_%m_%d").replace(tzinfo=UTC) - _EPOCH).days for row in rows]
