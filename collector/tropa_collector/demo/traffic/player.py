@@ -72,7 +72,8 @@ class Traffic:
                 shown = time.monotonic()
                 self._say(f"traffic: {n + 1} of {len(visits)} past visits, {by_browsers + by_backend} events")
         backend.stop(_PAST_STOP_SECONDS)
-        self._say(f"traffic: {len(visits)} past visits played, {by_browsers + by_backend} events")
+        if not self._stopped.is_set():
+            self._say(f"traffic: {len(visits)} past visits played, {by_browsers + by_backend} events")
         return Played(by_browsers, by_backend)
 
     def _play_onwards(self, addresses: Addresses, now: float) -> None:
