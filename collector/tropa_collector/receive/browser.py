@@ -25,8 +25,10 @@ def completed(event: Valid, receipt: Receipt) -> Valid:
         said = {**said, "anonymousId": receipt.visitor}
     if receipt.opted_out:
         said = _opted_out(said)
-    if _TOKEN in event.encoded or _linker_parameter(receipt.source.options.cookie_name) in event.encoded:
-        said = _without_secrets(said, receipt.source.options.cookie_name)
+    encoded, cookie_name = event.encoded, receipt.source.options.cookie_name
+    # One byte is looked for ten times faster than several, and most events have no query in them.
+    if 61 in encoded and (_TOKEN in encoded or _linker_parameter(cookie_name) in encoded):
+        said = _without_secrets(said, cookie_name)
     return event if said is sent else event._replace(event=said, encoded=orjson.dumps(said))
 
 
