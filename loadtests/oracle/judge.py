@@ -13,6 +13,7 @@ import orjson
 
 from loadtests.oracle.issuer import Ledger, event_of
 from loadtests.oracle.table import Row
+from tropa_collector.store.connection import Connection
 
 _SOURCE = re.compile(r'source="([^"]*)"')
 _COLLECTORS_OWN = "enriched"
@@ -42,7 +43,7 @@ class Findings:
             Row(test, asked, f"{len(self.altered)} altered {_some(self.altered)}", "0 altered", not self.altered),
             Row(test, asked, f"{len(self.foreign)} never sent {_some(self.foreign)}", "0 never sent", not self.foreign),
             Row(test, asked, f"{len(self.false_answers)} wrong answers {_some(self.false_answers)}", "0", not self.false_answers),
-            Row(test, "PRAGMA integrity_check", self.integrity, "ok", not broken_file),
+            Row(test, "the store's own check of its files", self.integrity, "ok", not broken_file),
             Row(test, "rows against roll-ups and counters", self.equation or "equal", "equal", not self.equation),
         ]
 
@@ -55,20 +56,24 @@ def examine(directory: Path, ledger: Ledger) -> Findings:
     """Look at the file of a data directory, whether a collector runs over it or not. Events of other runs are not looked at."""
     connection = sqlite3.connect(f"{(directory / 'tropa.sqlite3').absolute().as_uri()}?mode=ro", uri=True)
     try:
-        found, altered, foreign = Counter[int](), [], []
-        for number, text, body in _stored(connection, ledger.run):
-            if number is None or number >= ledger.issued:
-                foreign.append(text)
-                continue
-            found[number] += 1
-            event = orjson.loads(body)
-            del event[_COLLECTORS_OWN]
-            if event != event_of(ledger.run, number):
-                altered.append(number)
         (integrity,) = connection.execute("PRAGMA integrity_check").fetchone()
-        equation = _disk_equation(connection)
+        return compare(connection, ledger, integrity)
     finally:
         connection.close()
+
+
+def compare(connection: Connection, ledger: Ledger, integrity: str) -> Findings:
+    """Look at a store through any connection."""
+    found, altered, foreign = Counter[int](), [], []
+    for number, text, body in _stored(connection, ledger.run):
+        if number is None or number >= ledger.issued:
+            foreign.append(text)
+            continue
+        found[number] += 1
+        event = orjson.loads(body)
+        del event[_COLLECTORS_OWN]
+        if event != event_of(ledger.run, number):
+            altered.append(number)
     return Findings(
         issued=ledger.issued,
         acknowledged=len(ledger.acknowledged),
@@ -79,18 +84,18 @@ def examine(directory: Path, ledger: Ledger) -> Findings:
         altered=tuple(altered),
         false_answers=tuple(ledger.false),
         integrity=str(integrity),
-        equation=equation,
+        equation=_disk_equation(connection),
     )
 
 
-def _stored(connection: sqlite3.Connection, run: str) -> Iterator[tuple[int | None, str, str]]:
+def _stored(connection: Connection, run: str) -> Iterator[tuple[int | None, str, str]]:
     sql = "SELECT message_id, body FROM events WHERE message_id >= ? AND message_id < ?"
     for message_id, body in connection.execute(sql, (f"{run}-", f"{run}.")):
         text = message_id.rpartition("-")[2]
         yield int(text) if text.isdigit() else None, message_id, body
 
 
-def _disk_equation(connection: sqlite3.Connection) -> str:
+def _disk_equation(connection: Connection) -> str:
     """Every row was counted in the commit that wrote it: the roll-ups know how many there must be."""
     counted = dict(connection.execute("SELECT outcome, sum(count) FROM rollups GROUP BY outcome"))
     figures = dict(connection.execute("SELECT name, value FROM counters"))

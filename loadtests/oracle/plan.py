@@ -14,6 +14,7 @@ from loadtests.oracle.proofs import (
     authorisation,
     bombs,
     clock,
+    corrupted,
     drain,
     identity,
     kills,
@@ -107,5 +108,6 @@ PROOFS: dict[str, Proof] = {
         broken=(Broken("no_token", 1),),
     ),
     "slow-network": Proof(0, "seconds", 15, 300, lambda path, size, _: network.prove_slow(path, seconds=size)),
+    "corrupted": Proof(0, "files", 12, 200, lambda path, size, _: corrupted.prove(path, files=size)),
     "clock": Proof(0, "rounds", 1, 1, lambda path, _, __: clock.prove(path), cannot_compile),
 }  # fmt: skip

@@ -38,6 +38,7 @@ CHECKPOINT_BYTES = 8_000_000  # of event bodies; twice that and a little in the 
 IDLE_SECONDS = 1.0
 _RECEIVE_BYTES = 1 << 20
 _FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM)
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +171,15 @@ def _fault(error: sqlite3.Error) -> tuple[str, str]:
     )
 
 
+def _opening_fault(error: Exception, file: Path) -> str:
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGED:
+        return str(error)
+    return (
+        f"{file} is damaged ({error}). Restore it from a backup, or save what can be read of it:"
+        f" sqlite3 {file} .recover | sqlite3 saved.sqlite3"
+    )
+
+
 def lock(directory: Path) -> int:
     """Hold the data directory; the kernel lets go of it when the process ends.
 
@@ -198,7 +208,7 @@ def serve(directory: Path, channel: socket.socket, options: WriterOptions) -> No
         writer = Writer(connection, channel, options)
         writer.checkpoint()  # after a failed sync the log's pages may count as written and be nowhere: they go to the file anew
     except (StoreError, sqlite3.Error, OSError) as error:
-        channel.sendall(encode(("failed", str(error))))
+        channel.sendall(encode(("failed", _opening_fault(error, directory / FILE_NAME))))
         raise SystemExit(1) from error
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)  # rows make no cycles; looking for them costs more than all else
