@@ -4,6 +4,7 @@ followed, the reply and the time are bounded."""
 from __future__ import annotations
 
 import asyncio
+import io
 import socket
 import time
 from email.utils import parsedate_to_datetime
@@ -99,7 +100,8 @@ class Egress:
         self._expect_allowed(urlsplit(url).hostname or "")
         session = self._session or self._open()
         try:
-            async with session.post(url, data=body, headers=headers, params=parameters, allow_redirects=False) as response:
+            content = io.BytesIO(body)  # sent in pieces: a large one does not hold up the other destinations
+            async with session.post(url, data=content, headers=headers, params=parameters, allow_redirects=False) as response:
                 said = await _beginning(response)
                 return Reply(response.status, said, _seconds(response.headers.get("Retry-After")))
         except TimeoutError:
