@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import http.client
 import re
 import urllib.parse
@@ -57,4 +58,5 @@ class Visitor:
 
 def links(text: str, start: str) -> list[str]:
     """Addresses on a page that begin so."""
-    return [found.replace("&amp;", "&") for found in re.findall(r'href="([^"]+)"', text) if found.startswith(start)]
+    addresses = (html.unescape(found) for found in re.findall(r'href="([^"]+)"', text))
+    return [address for address in addresses if address.startswith(start)]

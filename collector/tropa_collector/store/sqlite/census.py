@@ -46,8 +46,9 @@ def sample(connection: sqlite3.Connection, type_: str, name: str, until: int, li
     found: list[tuple[int, dict[str, Any]]] = []
     for (minute,) in minutes:
         rows = connection.execute(
-            "SELECT received_at, json_extract(body, ?) FROM (SELECT received_at, type, name, body FROM events"
-            " WHERE received_at >= ? AND received_at < ? ORDER BY received_at DESC LIMIT ?) WHERE type = ? AND name = ? LIMIT ?",
+            "SELECT received_at, json_extract(body, ?) FROM events WHERE id IN (SELECT id FROM (SELECT id, type, name FROM events"
+            " WHERE received_at >= ? AND received_at < ? ORDER BY received_at DESC LIMIT ?) WHERE type = ? AND name = ? LIMIT ?)"
+            " ORDER BY id DESC",
             (
                 _HOLDERS.get(type_, "$.properties"),
                 minute * _MINUTE,
