@@ -41,6 +41,9 @@ async def prove(directory: Path, *, files: int, seed: int = 1) -> list[Row]:
         await issuer.until(EVENTS_BEFORE, seconds=30)
         await issuer.finish()
         await asyncio.to_thread(collector.stop)
+    with sqlite3.connect(sound / FILE_NAME) as connection:  # or the log's sound pages would stand over the damaged ones
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    connection.close()
     seen = Seen()
     for number in range(files):
         copy = directory / f"copy-{number}"
