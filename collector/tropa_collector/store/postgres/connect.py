@@ -46,17 +46,25 @@ async def connect(url: str, *, reading: bool = False) -> Connection:
         StoreError: it cannot be had; the message names the database without its password.
     """
     try:
-        return await asyncpg.connect(
+        if reading:
+            return await asyncpg.connect(url, timeout=CONNECT_SECONDS, server_settings=_READING)
+        connection = await asyncpg.connect(
             url,
             timeout=CONNECT_SECONDS,
-            command_timeout=STATEMENT_SECONDS if not reading else None,
-            server_settings=_READING if reading else _SETTINGS,
-            target_session_attrs=asyncpg.connect_utils.SessionAttribute.any
-            if reading
-            else asyncpg.connect_utils.SessionAttribute.read_write,
+            command_timeout=STATEMENT_SECONDS,
+            server_settings=_SETTINGS,
+            target_session_attrs=asyncpg.connect_utils.SessionAttribute.read_write,
         )
+        await be_durable(connection)
+        return connection
     except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise StoreError(f"PostgreSQL at {place_of(url)} cannot be used: {sentence(error)}") from None
+
+
+async def be_durable(connection: Connection) -> None:
+    """A commit is on disk when it returns, whatever the server's default; a stricter one (``remote_apply``) stays."""
+    if await connection.fetchval("SHOW synchronous_commit") == "off":
+        await connection.execute("SET synchronous_commit = on")
 
 
 def place_of(url: str) -> str:

@@ -69,6 +69,7 @@ class PostgresLog:
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
         self._stop = asyncio.Event()
+        self._trouble = ""
         self.reconnects = 0
         self.commit_seconds = 0.0  # of the newest commit, queue included
 
@@ -214,11 +215,12 @@ class PostgresLog:
             try:
                 connection = await connect(self._url)
             except StoreError as error:
-                logger.error("the store does not open: %s", error)
+                self._say(str(error))
                 delay = min(2 * delay, LONGEST_RECONNECT_SECONDS)
                 continue
             self.reconnects += 1
             self._connected += 1
+            self._trouble = ""
             self._set_state(StoreState(True, facts=self._facts))
             return connection
         return None
@@ -239,6 +241,12 @@ class PostgresLog:
                 logger.warning("purging waits for the next time: %s", sentence(error))
             finally:
                 connection.terminate()
+
+    def _say(self, trouble: str) -> None:
+        """What keeps the store from opening: each trouble once, not at every try."""
+        if trouble != self._trouble:
+            logger.error("the store does not open: %s", trouble)
+        self._trouble = trouble
 
     def _set_state(self, state: StoreState) -> None:
         if state.ready != self._state.ready and not self._stopping:
