@@ -1,0 +1,82 @@
+"""Destinations that take thirty seconds, are dead or answer 500: ingest does not notice, nor does the one beside them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+from loadtests.collector_process import CollectorProcess
+from loadtests.oracle.faults.receivers import SLOW_SECONDS, nobody, receiver
+from loadtests.oracle.judge import conservation_row
+from loadtests.oracle.proofs.probe import probe_row
+from loadtests.oracle.table import Row, at_most
+from loadtests.wrk import CONNECTIONS, Run, drive, write_bodies
+
+TEST = "slow and dead destinations"
+PAIRS = 5
+SLOWER_SHARE, LAG_SECONDS = 0.15, 2.0
+WARM_SECONDS = 3.0
+SECRET = "whsec_" + "A" * 32
+
+
+async def prove(directory: Path, *, seconds: float, pairs: int = PAIRS, slack: float = 1.0) -> list[Row]:
+    """Pairs of runs at half of saturation, one without destinations and one with them, turn about."""
+    bodies = write_bodies(directory)["single"]
+    async with receiver(seconds=SLOW_SECONDS, status=200) as slow, receiver(seconds=0, status=500) as failing:
+        rows: list[Row] = []
+        quiet, beset, lags = [], [], []
+        for number in range(pairs):
+            plain, _, _ = await _run(directory / f"plain-{number}", bodies, seconds, "{}")
+            tables = _tables(directory / f"out-{number}", slow, failing)
+            run, lag, rows = await _run(directory / f"beset-{number}", bodies, seconds, tables)
+            quiet.append(plain.p99)
+            beset.append(run.p99)
+            lags.append(lag)
+    shares = [with_them / without - 1 for with_them, without in zip(beset, quiet, strict=True)]
+    medians = f"p99 without them {statistics.median(quiet):.1f} ms, with them {statistics.median(beset):.1f} ms"
+    done = f"{pairs} pairs at half of saturation: {medians}"
+    share = statistics.median(shares)
+    return [
+        Row(TEST, done, f"{share:+.0%}", f"≤ +{SLOWER_SHARE * slack:.0%}", share <= SLOWER_SHARE * slack),
+        at_most(TEST, "lag of the healthy one beside them, at its longest", max(lags), LAG_SECONDS, "s", slack=slack),
+        *rows,
+    ]
+
+
+def _tables(files: Path, slow: int, failing: int) -> str:
+    def webhook(port: int) -> dict[str, Any]:
+        where = {"type": "webhook", "url": f"http://127.0.0.1:{port}/", "allow_private": True, "secrets": [SECRET]}
+        return where | {"timeout_seconds": SLOW_SECONDS + 5}
+
+    tables = {"slow": webhook(slow), "dead": webhook(nobody()), "failing": webhook(failing)}
+    return json.dumps({**tables, "healthy": {"type": "jsonl", "path": str(files), "linger_seconds": 0.2, "rotate_seconds": 1}})
+
+
+async def _run(data: Path, bodies: Path, seconds: float, destinations: str) -> tuple[Run, float, list[Row]]:
+    """Half of this collector's saturation for some seconds, and the longest lag of the healthy destination."""
+    with CollectorProcess(data, destinations=destinations, queue_seconds=5) as collector:
+
+        def at(length: float, pause_ms: float, seed: int) -> Run:
+            key = collector.browser_key
+            return drive(collector.url, key, bodies, shape="single", seconds=length, seed=seed, pause_ms=pause_ms)
+
+        most = await asyncio.to_thread(at, WARM_SECONDS, 0, 1)
+        pause_ms = CONNECTIONS["single"] / (most.requests_per_second / 2) * 1e3 - 3
+        load = asyncio.create_task(asyncio.to_thread(at, seconds, pause_ms, 2))
+        await asyncio.sleep(1)  # what the warm-up left is delivered
+        lag = 0.0
+        while destinations != "{}" and not load.done():
+            lag = max(lag, await asyncio.to_thread(_lag, collector))
+            await asyncio.sleep(0.25)
+        run = await load
+        rows = [probe_row(TEST, collector), conservation_row(TEST, collector.metrics())]
+        await asyncio.to_thread(collector.stop)
+    return run, lag, rows
+
+
+def _lag(collector: CollectorProcess) -> float:
+    states = collector.admin("/api/v1/destinations")["destinations"]
+    return next((float(state.get("lag_seconds", 0.0)) for state in states if state["name"] == "healthy"), float("inf"))
