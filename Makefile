@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # The browser SDK's tests need Node.js and Chromium; without them they are skipped and say so.
 NODE := $(if $(shell command -v npm),sdk_js/node_modules/.package-lock.json)
 
-.PHONY: setup run test check coverage bench prove schemas clean
+.PHONY: setup run test check coverage bench prove prove-long schemas clean
 
 setup: $(VENV)/.installed
 
@@ -35,12 +35,14 @@ check: setup
 	$(BIN)/tropa schemas --check
 
 bench: setup
-	$(BIN)/python -m loadtests.bench
-	$(BIN)/python -m loadtests.stages
-	$(BIN)/python -m loadtests.growth
+	$(BIN)/python -m loadtests.bench; status=$$?; $(BIN)/python -m loadtests.readme; exit $$status
 
+# About twenty minutes; prove-long takes hours. Each writes loadtests/results/, of which the README's tables are made.
 prove: setup
-	$(BIN)/python -m loadtests.oracle all
+	$(BIN)/python -m loadtests.prove; status=$$?; $(BIN)/python -m loadtests.readme; exit $$status
+
+prove-long: setup
+	$(BIN)/python -m loadtests.prove --long
 
 schemas: setup
 	$(BIN)/tropa schemas --out schemas
