@@ -58,6 +58,8 @@ def test_rows_are_those_of_the_log(tmp_path: Path, clickhouse: ClickHouseDouble)
     feed = feed_of(500)
     odd = event(501, event='with "quotes"; and\ttabs', userId=42, properties={"text": "\u2028 ☃ \\n", "n": 501})
     feed.add("events", odd, at=AT + 501)
+    for n, at in ((502, "1970-01-01T00:00:00.000Z"), (503, "1955-11-12T06:38:00.000001Z"), (504, "2100-01-01T00:00:00.000001Z")):
+        feed.add("events", event(n, timestamp=at, originalTimestamp=None), at=AT + n)
     asyncio.run(to_clickhouse(tmp_path, feed, clickhouse.url, "same_rows", batch_events=100))
     rows = clickhouse.rows("same_rows", "SELECT * FROM events FINAL ORDER BY position")
     assert [json.loads(row["body"]) for row in rows] == [entry.record for entry in feed.entries["events"]]
@@ -66,7 +68,7 @@ def test_rows_are_those_of_the_log(tmp_path: Path, clickhouse: ClickHouseDouble)
         assert to_microseconds(row["received_at"]) == entry.at
         assert to_microseconds(row["timestamp"]) == to_microseconds(entry.record["timestamp"])
         assert (row["type"], row["name"], row["message_id"]) == ("track", entry.record["event"], entry.record["messageId"])
-    assert rows[-1]["user_id"] == "42"
+    assert rows[500]["user_id"] == "42"
 
 
 @pytest.mark.parametrize("fault", ["fail_after_commit", "fail_before"])

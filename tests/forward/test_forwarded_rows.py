@@ -6,7 +6,7 @@ from pathlib import Path
 
 from loadtests.forward_rows import compare, different
 
-EVENTS = 4_000
+EVENTS = 2_000
 
 
 def test_the_rows_are_the_stores(tmp_path: Path) -> None:

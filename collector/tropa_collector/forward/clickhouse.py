@@ -13,7 +13,6 @@ from typing import Any, ClassVar, Final, Self
 import orjson
 from pydantic import Field
 
-from tropa_collector.events.timestamps import to_iso
 from tropa_collector.forward.destination import Batch, Destination, Options, Surroundings
 from tropa_collector.forward.egress import Egress, HttpOptions, Reply, expect_taken
 from tropa_collector.forward.rows import change_row, contact_number, event_row
@@ -21,7 +20,7 @@ from tropa_collector.store.protocol import IdentifierRow
 
 _TIMES: Final = frozenset(("received_at", "timestamp", "original_at", "at", "shared_from"))
 _REMEMBERED: Final = 100_000  # identifiers that are there as they are now
-_INSERT: Final = {"async_insert": "0", "date_time_input_format": "best_effort"}
+_INSERT: Final = {"async_insert": "0", "date_time_input_format": "basic"}
 
 
 class ClickHouseOptions(HttpOptions):
@@ -162,4 +161,4 @@ def _listed(numbers: Iterable[int]) -> str:
 
 
 def _value(name: str, value: Any) -> Any:
-    return to_iso(value) if name in _TIMES and value is not None else value
+    return value / 1e6 if name in _TIMES and value is not None else value  # seconds: exact to the microsecond until 2255
