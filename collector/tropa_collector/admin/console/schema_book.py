@@ -12,6 +12,7 @@ from tropa_collector.store.views import SchemaReader
 
 MAX_NAMES = 2_000
 PATIENCE_SECONDS = 0.1  # that a page waits for a census under way; what it has by then is shown
+FRESH_MINUTES = 15  # that are read each time rather than kept
 PAUSE_SECONDS = 0.02  # between two slices: other readers have their turn
 
 
@@ -32,7 +33,7 @@ class Entry:
 
 
 class SchemaBook:
-    """Entries of whole minutes are kept; those of the running minute are read each time."""
+    """Entries of whole minutes are kept; those of the last few minutes are read each time."""
 
     def __init__(self, reader: SchemaReader) -> None:
         self._reader = reader
@@ -45,12 +46,13 @@ class SchemaBook:
     async def entries(self) -> tuple[list[Entry], float]:
         """What is known, and the share of the history that was read (1: all of it)."""
         now = time.time_ns() // 60_000_000_000
-        if self._census is None or (self._census.done() and self._through < now - 1):
+        if now - self._through > FRESH_MINUTES and (self._census is None or self._census.done()):
             self._census = asyncio.create_task(self._count(now - 1))
-        await asyncio.wait([self._census], timeout=PATIENCE_SECONDS)
-        if not self._census.done():
-            return list(self._entries.values()), (self._through - self._began) / max(1, now - self._began)
-        self._census.result()
+        if self._census is not None and not self._census.done():
+            await asyncio.wait([self._census], timeout=PATIENCE_SECONDS)
+            if not self._census.done():
+                return list(self._entries.values()), (self._through - self._began) / max(1, now - self._began)
+            self._census.result()
         recent = await self._reader.census(self._through, now)
         return list(_joined(dict(self._entries), recent["rows"]).values()), 1.0
 

@@ -56,14 +56,12 @@ def arrivals(connection: sqlite3.Connection, after: Place | None, wanted: LiveFi
     """``LiveReader.arrivals``."""
     newest = newest_place(connection)
     since = after or Place(0, 0)
-    rows: list[dict[str, Any]] = []
-    if wanted.outcome != "quarantined":
-        rows += _stored(connection, since.event, newest.event, wanted, limit)
-    if wanted.outcome != "stored":
-        rows += _refused(connection, since.refused, newest.refused, wanted, limit)
-    rows.sort(key=lambda row: (row["received_at"], row["id"]), reverse=True)
+    stored = _stored(connection, since.event, newest.event, wanted, limit) if wanted.outcome != "quarantined" else []
+    refused = _refused(connection, since.refused, newest.refused, wanted, limit) if wanted.outcome != "stored" else []
+    refused = refused[: max(limit // 2, limit - len(stored))]  # the few that are refused must not be lost among the many
+    rows = sorted(stored[: limit - len(refused)] + refused, key=lambda row: row["received_at"], reverse=True)
     new = 0 if after is None else max(0, newest.event - after.event) + max(0, newest.refused - after.refused)
-    return Arrivals(rows[:limit], newest, new)
+    return Arrivals(rows, newest, new)
 
 
 def _stored(connection: sqlite3.Connection, after: int, newest: int, wanted: LiveFilter, limit: int) -> list[dict[str, Any]]:
