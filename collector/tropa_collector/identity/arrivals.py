@@ -32,13 +32,13 @@ def arrival(call: Call, known: Mapping[Key, Identifier], lone: Mapping[int, Cont
     idents = call.identifiers
     if not idents or call.previous is not None or len(idents) > policy.max_identifiers:
         return None
-    trust = idents[0].trust
-    kinds = {ident.key[0] for ident in idents}
-    if len(kinds) < len(idents) or any(ident.trust != trust or ident.no_merge for ident in idents):
-        return None
-    if any(policy.kinds[kind].move for kind in kinds):
-        return None
-    stored = [known[ident.key] for ident in idents if ident.key in known]
+    trust, kinds, stored = idents[0].trust, set[str](), list[Identifier]()
+    for key, own_trust, _, no_merge in idents:
+        if own_trust != trust or no_merge or key[0] in kinds or policy.kinds[key[0]].move:
+            return None
+        kinds.add(key[0])
+        if (row := known.get(key)) is not None:
+            stored.append(row)
     return finds(idents[0], stored, lone, policy) if stored else Arrival()
 
 
