@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
+from tropa_collector.store.protocol import Ref
+
 
 class OverviewReader(Protocol):
     """The last day in figures. ``now`` is UTC microseconds."""
@@ -112,5 +114,35 @@ class SchemaReader(Protocol):
         ...
 
 
-class Views(OverviewReader, LiveReader, RefusalReader, SetupReader, SchemaReader, Protocol):
+class Visits(NamedTuple):
+    """A page of a contact's history, newest first.
+
+    Rows are ``{"id", "at": µs, "place": the next page's ``before`` behind it, "known": it named the person, "event"}``.
+    """
+
+    rows: list[dict[str, Any]]
+    more: bool
+
+
+class ProfileReader(Protocol):
+    """One contact's history: each call is a bounded look."""
+
+    async def visits(self, contact: int, *, before: str | None = None, limit: int = 100) -> Visits:
+        """The events of all its identifiers. A ``before`` that is no row's place is a ``ValueError``."""
+        ...
+
+    async def days(self, contact: int) -> dict[str, Any]:
+        """``{"days": [(day since 1970, events)], "counted", "complete"}``; a long history is counted from its newest end."""
+        ...
+
+    async def surroundings(self, contact: int) -> dict[str, Any]:
+        """``{"places": [((country, city), events, last)], "devices": [((type, browser, system), events, last)], "looked_at"}``."""
+        ...
+
+    async def holders(self, refs: Sequence[Ref]) -> dict[tuple[str, str], str | None]:
+        """Whose identifiers these are now."""
+        ...
+
+
+class Views(OverviewReader, LiveReader, RefusalReader, SetupReader, SchemaReader, ProfileReader, Protocol):
     """All of them."""

@@ -87,7 +87,7 @@ def newest(connection: sqlite3.Connection, shares: Sequence[Share], top: Moment,
         return []
     values = {"at": top[0], "id": top[1], "limit": limit}
     found = connection.execute(_TAIL.format(mine=table_of(shares)), values).fetchall()
-    for first, last in _blocks(connection):
+    for first, last in blocks(connection):
         floor = found[limit - 1] if len(found) >= limit else (LOWEST, 0)
         asked = {**values, "first": first, "last": last, "floor": floor[0]}
         found += connection.execute(_RUNS.format(mine=table_of(shares)), asked).fetchall()
@@ -109,7 +109,7 @@ _RUNS = (
 )
 
 
-def _blocks(connection: sqlite3.Connection) -> Iterator[tuple[int, int]]:
+def blocks(connection: sqlite3.Connection) -> Iterator[tuple[int, int]]:
     """The runs from the newest on, in blocks that grow: the first ones usually hold all that is asked for."""
     size, last = 8, HIGHEST
     while True:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tropa_collector.store.sqlite import census, live, overview, refusals
+from tropa_collector.store.protocol import Ref
+from tropa_collector.store.sqlite import census, live, overview, profile, refusals
 from tropa_collector.store.sqlite.milestones import milestones
 from tropa_collector.store.sqlite.snapshots import Snapshots
-from tropa_collector.store.views import Arrivals, LiveFilter, Place
+from tropa_collector.store.views import Arrivals, LiveFilter, Place, Visits
 
 
 class SqliteViews:
@@ -50,3 +51,15 @@ class SqliteViews:
 
     async def sample(self, type_: str, name: str, *, until: int, limit: int) -> list[tuple[int, dict[str, Any]]]:
         return await self._snapshots.read(lambda connection: census.sample(connection, type_, name, until, limit))
+
+    async def visits(self, contact: int, *, before: str | None = None, limit: int = 100) -> Visits:
+        return await self._snapshots.read(lambda connection: profile.visits(connection, contact, before, limit))
+
+    async def days(self, contact: int) -> dict[str, Any]:
+        return await self._snapshots.read(lambda connection: profile.days(connection, contact))
+
+    async def surroundings(self, contact: int) -> dict[str, Any]:
+        return await self._snapshots.read(lambda connection: profile.surroundings(connection, contact))
+
+    async def holders(self, refs: Sequence[Ref]) -> dict[tuple[str, str], str | None]:
+        return await self._snapshots.read(lambda connection: profile.holders(connection, refs))
