@@ -29,7 +29,7 @@ class Finding(NamedTuple):
 
 def examine(settings: Settings) -> list[Finding]:
     """Everything that was looked at, good and bad."""
-    return [*_settings(settings), _sqlite(), *_store(settings), *_knowledge(settings), _clock(), _disk(settings)]
+    return [*_settings(settings), _sqlite(), *_store(settings), *_log(settings), *_knowledge(settings), _clock(), _disk(settings)]
 
 
 def _settings(settings: Settings) -> Iterator[Finding]:
@@ -75,6 +75,13 @@ def _store(settings: Settings) -> Iterator[Finding]:
     newest = migrations()[-1][0]
     yield Finding("schema", schema <= newest, f"{schema}, this version knows {newest}")
     yield Finding("in use", True, "by a collector that runs" if is_served(settings) else "by nobody")
+
+
+def _log(settings: Settings) -> Iterator[Finding]:
+    if settings.log is not None:
+        from tropa_collector.kafka.check import check_log  # noqa: PLC0415 - confluent-kafka is an extra
+
+        yield from (Finding(*one) for one in check_log(settings.log, settings.kafka_record_bytes))
 
 
 def _knowledge(settings: Settings) -> Iterator[Finding]:
