@@ -12,10 +12,10 @@ from tropa_collector.errors import StoreError
 
 CONNECT_SECONDS: Final = 5.0
 STATEMENT_SECONDS: Final = 30.0  # a database that answers later than this counts as gone
-#: Advisory locks, all of one class: this one while the schema changes, this one for who writes identity, this one between
-#: commits (shared) and an erasure (exclusive), this one for the collector that purges.
+#: Advisory locks, all of one class. MIGRATION: while the schema changes. IDENTITY: who decides who is who. ERASURE: commits share
+#: it, an erasure has it alone. RETENTION: who purges. NEW_DAY: who makes a day's table.
 LOCK_CLASS: Final = 1414680399
-MIGRATION, IDENTITY, ERASURE, RETENTION = 1, 2, 3, 4
+MIGRATION, IDENTITY, ERASURE, RETENTION, NEW_DAY = 1, 2, 3, 4, 5
 
 if TYPE_CHECKING:
     Connection: TypeAlias = asyncpg.Connection[Any]

@@ -6,9 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-import asyncpg
-
-from tropa_collector.store.postgres.connect import Connection
+from tropa_collector.store.postgres.connect import LOCK_CLASS, NEW_DAY, Connection
 
 DAY: Final = 86_400_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -24,14 +22,13 @@ def table_of(day: int) -> str:
 
 
 async def make_days(connection: Connection, days: Iterable[int]) -> None:
-    """Make the tables of these days where there are none. Several collectors may do so at once."""
+    """Make the tables of these days where there are none. Of several collectors one does it, the others wait."""
     for day in sorted(days):
         if not await _exists(connection, day):
-            try:
-                await _make(connection, day)
-            except (asyncpg.DuplicateTableError, asyncpg.UniqueViolationError, asyncpg.InvalidObjectDefinitionError):
+            async with connection.transaction():
+                await connection.execute("SELECT pg_advisory_xact_lock($1, $2)", LOCK_CLASS, NEW_DAY)
                 if not await _exists(connection, day):
-                    raise
+                    await _make(connection, day)
 
 
 async def _exists(connection: Connection, day: int) -> bool:
@@ -43,9 +40,8 @@ async def _exists(connection: Connection, day: int) -> bool:
 
 async def _make(connection: Connection, day: int) -> None:
     name = table_of(day)
-    async with connection.transaction():
-        await connection.execute(f"CREATE TABLE {name} (LIKE events INCLUDING DEFAULTS INCLUDING CONSTRAINTS)")
-        await connection.execute(f"ALTER TABLE events ATTACH PARTITION {name} FOR VALUES FROM ({day * DAY}) TO ({(day + 1) * DAY})")
+    await connection.execute(f"CREATE TABLE {name} (LIKE events INCLUDING DEFAULTS INCLUDING CONSTRAINTS)")
+    await connection.execute(f"ALTER TABLE events ATTACH PARTITION {name} FOR VALUES FROM ({day * DAY}) TO ({(day + 1) * DAY})")
 
 
 async def days_before(connection: Connection, day: int) -> list[int]:
