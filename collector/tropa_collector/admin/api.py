@@ -22,6 +22,7 @@ from tropa_collector.admin.console.sessions import Sessions
 from tropa_collector.admin.contacts import contact_routes
 from tropa_collector.admin.destinations import destination_routes
 from tropa_collector.admin.imports import import_routes
+from tropa_collector.admin.openapi import with_document
 from tropa_collector.admin.rights import rights_routes
 from tropa_collector.errors import RequestError
 from tropa_collector.events.timestamps import to_microseconds
@@ -68,13 +69,15 @@ class _BadParameterError(RequestError):
 def admin_app(parts: AdminParts) -> Starlette:
     """The admin listener's application."""
     app = Starlette(
-        routes=[
-            *_routes(_Api(parts)),
-            *destination_routes(parts),
-            *import_routes(parts),
-            *rights_routes(parts),
-            *contact_routes(parts),
-        ],
+        routes=with_document(
+            [
+                *_routes(_Api(parts)),
+                *destination_routes(parts),
+                *import_routes(parts),
+                *rights_routes(parts),
+                *contact_routes(parts),
+            ]
+        ),
         middleware=[
             Middleware(Door, console=console_app(parts, parts.console_sessions)),
             Middleware(RequireToken, token_hash=parts.token_hash),

@@ -46,6 +46,12 @@ class _Anything:
         return self
 
 
+def admin_routes() -> list[BaseRoute]:
+    """The admin API's route table."""
+    anything: Any = _Anything()
+    return list(admin_app(anything).routes)
+
+
 def ways() -> list[Way]:
     """Every way into the collector, from the tables that answer requests."""
     anything: Any = _Anything()
@@ -88,7 +94,7 @@ _ROWS: Final = {
         "|GET /api/v1/destinations|GET /api/v1/destinations/{name}/dead-letters"
         "|POST /api/v1/destinations/{name}/dead-letters/replay"
         "|POST /api/v1/destinations/{name}/pause|POST /api/v1/destinations/{name}/resume"
-        "|POST /api/v1/import|GET /api/v1/contacts/{ref:path}/export|DELETE /api/v1/contacts/{ref:path}"
+        "|POST /api/v1/import|GET /api/v1/openapi.json|GET /api/v1/contacts/{ref:path}/export|DELETE /api/v1/contacts/{ref:path}"
         "|GET /api/v1/contacts|GET /api/v1/changes|POST /api/v1/contacts/merge|POST /api/v1/contacts/relink"
         "|POST /api/v1/contacts/lift|GET /api/v1/contacts/cannot_link|GET /api/v1/contacts/{ref:path}/events"
         "|GET /api/v1/contacts/{ref:path}/why|POST /api/v1/contacts/{ref:path}/split|GET /api/v1/contacts/{ref:path}",
@@ -97,7 +103,7 @@ _ROWS: Final = {
     },
     May.CONSOLE: {
         CONSOLE: "POST /sign-out|GET /|GET /overview/figures|GET /overview/day.json|GET /live|GET /live/stream"
-        "|GET /setup|GET /setup/checklist|GET /setup/try|POST /setup/try"
+        "|GET /schema|GET /schema/event|GET /schema/plan.json|GET /setup|GET /setup/checklist|GET /setup/try|POST /setup/try"
         "|GET /live/event/{event_id:int}|GET /quarantine|GET /quarantine/reason|POST /quarantine/reason"
         "|GET /quarantine/{refused_id:int}|POST /quarantine/{refused_id:int}",
     },
