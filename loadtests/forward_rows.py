@@ -18,6 +18,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -157,38 +158,44 @@ def forward(settings: Settings, name: str, there: Any) -> Outcome:
     return Outcome(name, seconds, cpu_seconds, *different(stored(settings.data), there()))
 
 
-def compare(directory: Path, events: int) -> list[Outcome]:
-    """Fill a store, forward it to both, compare."""
+@contextmanager
+def clickhouse_double(directory: Path) -> Iterator[str]:
+    """Start it; its URL, once it answers."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    lake, database = directory / "lake", "rows"
-    tables: dict[str, Any] = {
-        "parquet": {"type": "parquet", "path": str(lake)},
-        "clickhouse": {"type": "clickhouse", "url": url, "database": database},
-    }
-    settings = Settings(data=directory / "data", queue_seconds=60, destinations=tables)
-    asyncio.run(fill(settings, events))
-    with subprocess.Popen([sys.executable, str(DOUBLE), str(port), str(directory / "clickhouse")]) as double:
+    with subprocess.Popen([sys.executable, str(DOUBLE), str(port), str(directory)]) as double:
         try:
-            _wait_for(url)
-            return [
-                forward(settings, "parquet", lambda: in_parquet(lake)),
-                forward(settings, "clickhouse", lambda: in_clickhouse(url, database)),
-            ]
+            deadline = time.monotonic() + 60
+            while not _answers(url):
+                assert time.monotonic() < deadline, "the double of ClickHouse does not answer"
+                time.sleep(0.05)
+            yield url
         finally:
             double.kill()
 
 
-def _wait_for(url: str) -> None:
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            urllib.request.urlopen(f"{url}/double").close()
-            return
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
+def _answers(url: str) -> bool:
+    try:
+        urllib.request.urlopen(f"{url}/double").close()
+    except OSError:
+        return False
+    return True
+
+
+def compare(directory: Path, events: int) -> list[Outcome]:
+    """Fill a store, forward it to both, compare."""
+    lake, database = directory / "lake", "rows"
+    with clickhouse_double(directory / "clickhouse") as url:
+        tables: dict[str, Any] = {
+            "parquet": {"type": "parquet", "path": str(lake)},
+            "clickhouse": {"type": "clickhouse", "url": url, "database": database},
+        }
+        settings = Settings(data=directory / "data", queue_seconds=60, destinations=tables)
+        asyncio.run(fill(settings, events))
+        return [
+            forward(settings, "parquet", lambda: in_parquet(lake)),
+            forward(settings, "clickhouse", lambda: in_clickhouse(url, database)),
+        ]
 
 
 def main() -> None:

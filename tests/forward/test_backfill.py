@@ -10,8 +10,8 @@ from typing import Any
 import orjson
 import pytest
 from click.testing import CliRunner
+from loadtests.forward_server import Act, OddServer
 from tests.forward.log_entries import AT, record
-from tests.forward.odd_server import Act, OddServer
 
 from tropa_collector.cli import cli
 from tropa_collector.errors import SettingsError, StoreError

@@ -10,8 +10,8 @@ from email.utils import format_datetime
 from ipaddress import ip_address
 
 import pytest
+from loadtests.forward_server import OddServer
 from pydantic import ValidationError
-from tests.forward.odd_server import OddServer
 
 from tropa_collector.forward.destination import DeliveryError
 from tropa_collector.forward.egress import LONGEST_ASKED_SECONDS, Egress, GuardedResolver, HttpOptions, _seconds, may_go_to

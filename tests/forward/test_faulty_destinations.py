@@ -12,10 +12,10 @@ from typing import Any
 
 import orjson
 from loadtests.collector_process import free_port
+from loadtests.forward_server import Act, Got, OddServer
 from tests.conftest import StartCollector
 from tests.forward.clickhouse import ClickHouseDouble
 from tests.forward.following import files_of, forwarding_pid, send, until
-from tests.forward.odd_server import Act, Got, OddServer
 
 EVENTS = 2_000
 SECRET = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

@@ -11,8 +11,8 @@ from typing import Any
 
 import orjson
 import pytest
+from loadtests.forward_server import Act, OddServer
 from tests.forward.log_entries import AT, event
-from tests.forward.odd_server import Act, OddServer
 
 from tropa_collector.forward.cursor import Cursor
 from tropa_collector.forward.dead_letters import DeadLetters

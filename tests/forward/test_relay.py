@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from loadtests.forward_server import OddServer
 from tests.conftest import StartCollector
 from tests.forward.log_entries import AT, event
-from tests.forward.odd_server import OddServer
 
 from tropa_collector.forward.cursor import Cursor
 from tropa_collector.forward.dead_letters import DeadLetters

@@ -12,9 +12,9 @@ from typing import Any
 
 import orjson
 import pytest
+from loadtests.forward_server import Act, OddServer
 from pydantic import ValidationError
 from tests.forward.log_entries import AT, event
-from tests.forward.odd_server import Act, OddServer
 
 from tropa_collector.forward.destination import Batch, DeliveryError, Refused
 from tropa_collector.forward.webhook import Webhook, WebhookOptions, signature_headers

@@ -8,8 +8,6 @@ from collections import deque
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple, Self
 
-from loadtests.collector_process import free_port
-
 FLOOD_BYTES = 50_000_000
 
 
@@ -32,12 +30,12 @@ class Act(NamedTuple):
 class OddServer:
     """Keeps what it got; does ``script`` in order, then answers 200. ``max_bytes`` is what it takes, else 413."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self.got: list[Got] = []
         self.script: deque[Act] = deque()
         self.max_bytes = 1 << 30
         self.always: Act | None = None
-        self._server = ThreadingHTTPServer(("127.0.0.1", free_port()), _Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), _Handler)
         self._server.daemon_threads = True
         self._server.odd = self  # type: ignore[attr-defined]
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
