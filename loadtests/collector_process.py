@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import orjson
 
-START_SECONDS = 15.0
+START_SECONDS = 30.0
 STOP_SECONDS = 15.0
 
 
@@ -79,7 +79,12 @@ class CollectorProcess:
         self.data.parent.mkdir(parents=True, exist_ok=True)
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(self._command(), env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-        self.wait_ready(START_SECONDS)
+        try:
+            self.wait_ready(START_SECONDS)
+        except BaseException:
+            if self._process.poll() is None:
+                self.kill()
+            raise
         return self
 
     def _command(self) -> list[str]:

@@ -62,7 +62,7 @@ def prove(names: Iterable[str], *, long: bool, scale: float, show: Callable[[str
         rows += [caught(name, build) for build in proof.broken]
         seconds = round(time.monotonic() - started, 1)
         finished.append({"proof": name, "scorecard": proof.number, "seconds": seconds, "rows": [row._asdict() for row in rows]})
-        show(f"{name}: {'holds' if not broken(rows) else 'DOES NOT HOLD'} ({seconds} s)")
+        show("\n  ".join([f"{name}: {'holds' if not broken(rows) else 'DOES NOT HOLD'} ({seconds} s)", *broken(rows)]))
     return finished
 
 
