@@ -54,6 +54,7 @@ def cli() -> None:
 @click.option("--port", type=int, help="Of the public listener.")
 @click.option("--admin-host", help="Of the admin listener.")
 @click.option("--admin-port", type=int, help="Of the admin listener.")
+@click.option("--store", help="postgresql://user@host/database: one that collectors share; default: a file in --data.")
 @click.option("--log", help="kafka://host:port,…/topic: answer once the log has the events; `tropa work` stores them.")
 @_data
 def serve(**flags: Any) -> None:
@@ -185,7 +186,10 @@ def backup(data: Path | None, target: Path) -> None:
     """Copy the store into one file, also while the collector runs."""
     from tropa_collector.transfer.backup import backup as run  # noqa: PLC0415
 
-    size = run(load({"data": data}).data, target)
+    settings = load({"data": data})
+    if settings.store != "sqlite":
+        raise click.ClickException("PostgreSQL has its own: pg_dump --format=custom, or an archive of the write-ahead log.")
+    size = run(settings.data, target)
     click.echo(f"{target}: {size / 1e6:.1f} MB, integrity checked")
 
 
@@ -193,7 +197,7 @@ def backup(data: Path | None, target: Path) -> None:
 @_data
 @click.option("--settings", "list_settings", is_flag=True, help="Only print the table of all settings, in Markdown.")
 def doctor(data: Path | None, *, list_settings: bool) -> None:
-    """Look at settings, SQLite, the geo database, the clock and the disk."""
+    """Look at settings, the store, the geo database, the clock and the disk."""
     from tropa_collector.doctor import examine  # noqa: PLC0415
     from tropa_collector.settings_table import settings_table  # noqa: PLC0415
 

@@ -57,6 +57,11 @@ def _sqlite() -> Finding:
 
 
 def _store(settings: Settings) -> Iterator[Finding]:
+    if settings.store != "sqlite":
+        from tropa_collector.store.postgres.check import check_store  # noqa: PLC0415 - asyncpg is an extra
+
+        yield from (Finding(*one) for one in check_store(settings.store))
+        return
     path = settings.data / FILE_NAME
     if not path.is_file():
         yield Finding("store", True, f"none yet in {settings.data}")
