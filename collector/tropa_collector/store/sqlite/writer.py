@@ -55,7 +55,7 @@ class WriterOptions:
 
 def connect(path: Path, *, synchronous: str) -> sqlite3.Connection:
     """The writing connection. Checkpoints are run by hand, after the answers are out."""
-    connection = sqlite3.connect(path, isolation_level=None, cached_statements=64)
+    connection = sqlite3.connect(path, isolation_level=None, cached_statements=256)
     connection.execute("PRAGMA page_size = 4096")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(f"PRAGMA synchronous = {synchronous}")
