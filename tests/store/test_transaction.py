@@ -1,13 +1,17 @@
-"""One group commit over a real SQLite file."""
+"""One group commit over a real SQLite file, and over a real PostgreSQL where that promises the same."""
 
 from __future__ import annotations
 
 import random
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.contacts.file_store import FileStore
+from tests.postgres.database_store import DatabaseStore
 
+from tropa_collector.identity.policy import Policy
 from tropa_collector.store.protocol import Outcome, Quarantined, Record, Submission
 from tropa_collector.store.sqlite import trailing
 from tropa_collector.store.sqlite.migrate import migrate
@@ -28,6 +32,29 @@ def bad(number: int) -> Quarantined:
     return Quarantined("web", NOW, "track", "", "missing_field", "$.event", "why", f"m-{number}", b'{"type":"track"}', "{}")
 
 
+Store = FileStore | DatabaseStore
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    if request.param == "sqlite":
+        store: Store = FileStore(tmp_path / "store.sqlite3", Policy())
+    else:
+        store = DatabaseStore(request.getfixturevalue("databases").take(), Policy())
+    yield store
+    store.close()
+    if isinstance(store, DatabaseStore):
+        request.getfixturevalue("databases").give_back(store.url)
+
+
+def commit(store: Store, *submissions: Submission) -> list[list[int]]:
+    return [list(flags) for flags in store.transaction.commit(submissions)]
+
+
+def names(store: Store) -> list[str]:
+    return [row[0] for row in store.rows("SELECT message_id FROM events ORDER BY id")]
+
+
 @pytest.fixture
 def connection(tmp_path: Path) -> sqlite3.Connection:
     connection = connect(tmp_path / "store.sqlite3", synchronous="FULL")
@@ -44,30 +71,26 @@ def test_the_writing_connection_syncs_every_commit(connection: sqlite3.Connectio
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
-def test_events_are_stored_once_whether_repeated_in_a_request_a_group_or_later(connection: sqlite3.Connection) -> None:
-    transaction = Transaction(connection)
-    outcomes = transaction.commit([Submission([record(1), record(2), record(1)]), Submission([record(2), record(3)])])
-    assert [list(flags) for flags in outcomes] == [[0, 0, 1], [1, 0]]
-    assert [list(flags) for flags in transaction.commit([Submission([record(3), record(4)])])] == [[1, 0]]
-    assert stored(connection) == ["m-1", "m-2", "m-3", "m-4"]
+def test_events_are_stored_once_whether_repeated_in_a_request_a_group_or_later(store: Store) -> None:
+    outcomes = commit(store, Submission([record(1), record(2), record(1)]), Submission([record(2), record(3)]))
+    assert outcomes == [[0, 0, 1], [1, 0]]
+    assert commit(store, Submission([record(3), record(4)])) == [[1, 0]]
+    assert names(store) == ["m-1", "m-2", "m-3", "m-4"]
 
 
-def test_the_same_message_id_of_another_source_is_another_event(connection: sqlite3.Connection) -> None:
-    transaction = Transaction(connection)
-    outcomes = transaction.commit([Submission([record(1)]), Submission([record(1, source="shop")])])
-    assert [list(flags) for flags in outcomes] == [[0], [0]]
+def test_the_same_message_id_of_another_source_is_another_event(store: Store) -> None:
+    assert commit(store, Submission([record(1)]), Submission([record(1, source="shop")])) == [[0], [0]]
 
 
-def test_a_retry_that_was_stamped_anew_is_caught_while_it_is_recent(connection: sqlite3.Connection) -> None:
-    transaction = Transaction(connection)
-    transaction.commit([Submission([record(1)])])
-    assert list(transaction.commit([Submission([record(1, original_at=NOW + 999)])])[0]) == [Outcome.DUPLICATE]
+def test_a_retry_that_was_stamped_anew_is_caught_while_it_is_recent(store: Store) -> None:
+    commit(store, Submission([record(1)]))
+    assert commit(store, Submission([record(1, original_at=NOW + 999)])) == [[Outcome.DUPLICATE]]
 
 
-def test_events_without_a_time_of_their_own_meet_their_retries(connection: sqlite3.Connection) -> None:
-    Transaction(connection).commit([Submission([record(1, original_at=0)])])
-    reopened = Transaction(connection)
-    assert list(reopened.commit([Submission([record(1, original_at=0), record(2, original_at=0)])])[0]) == [1, 0]
+def test_events_without_a_time_of_their_own_meet_their_retries(store: Store) -> None:
+    commit(store, Submission([record(1, original_at=0)]))
+    store.reopen()
+    assert commit(store, Submission([record(1, original_at=0), record(2, original_at=0)])) == [[1, 0]]
 
 
 def test_dedupe_holds_for_what_is_indexed_waiting_and_reopened(
@@ -117,39 +140,36 @@ def test_a_failed_commit_leaves_nothing_behind_in_memory(connection: sqlite3.Con
 
 
 @pytest.mark.parametrize("position", [0, 1, 49, 99])
-def test_a_row_that_sqlite_refuses_is_isolated(connection: sqlite3.Connection, position: int) -> None:
+def test_a_row_that_the_store_refuses_is_isolated(store: Store, position: int) -> None:
     records = [record(number) for number in range(100)]
     records[position] = record(position, body="\ud800")
-    outcomes = Transaction(connection).commit([Submission([record(1_000)]), Submission(records), Submission([record(1_001)])])
-    assert [list(flags) for flags in outcomes] == [[0], [0] * position + [2] + [0] * (99 - position), [0]]
-    assert len(stored(connection)) == 101
-    assert connection.execute("SELECT code, message_id FROM quarantine").fetchall() == [("store_refused", f"m-{position}")]
+    outcomes = commit(store, Submission([record(1_000)]), Submission(records), Submission([record(1_001)]))
+    assert outcomes == [[0], [0] * position + [2] + [0] * (99 - position), [0]]
+    assert len(names(store)) == 101
+    assert store.rows("SELECT code, message_id FROM quarantine") == [("store_refused", f"m-{position}")]
 
 
-def test_quarantine_is_counted_and_released_in_the_commit_that_replays(connection: sqlite3.Connection) -> None:
-    transaction = Transaction(connection)
-    transaction.commit([Submission([record(1)], [bad(2), bad(3)])])
-    assert connection.execute("SELECT id FROM quarantine ORDER BY id").fetchall() == [(1,), (2,)]
-    transaction.commit([Submission([record(2)], (), [1])])
-    assert connection.execute("SELECT id FROM quarantine").fetchall() == [(2,)]
-    figures = dict(connection.execute("SELECT name, value FROM counters"))
+def test_quarantine_is_counted_and_released_in_the_commit_that_replays(store: Store) -> None:
+    commit(store, Submission([record(1)], [bad(2), bad(3)]))
+    assert store.rows("SELECT id FROM quarantine ORDER BY id") == [(1,), (2,)]
+    commit(store, Submission([record(2)], (), [1]))
+    assert store.rows("SELECT id FROM quarantine") == [(2,)]
+    figures = dict(store.rows("SELECT name, value FROM counters"))
     assert figures["quarantine_bytes"] == len(b'{"type":"track"}') + 2
     assert figures["quarantine_released"] == 1
 
 
-def test_rollups_count_every_outcome(connection: sqlite3.Connection) -> None:
-    transaction = Transaction(connection)
-    transaction.commit([Submission([record(1), record(2), record(1)], [bad(9)])])
-    transaction.commit([Submission([record(3)])])
-    rows = connection.execute("SELECT minute, source, name, outcome, count FROM rollups ORDER BY outcome").fetchall()
+def test_rollups_count_every_outcome(store: Store) -> None:
+    commit(store, Submission([record(1), record(2), record(1)], [bad(9)]))
+    commit(store, Submission([record(3)]))
+    rows = store.rows("SELECT minute, source, name, outcome, count FROM rollups ORDER BY outcome")
     minute = NOW // 60_000_000
     assert rows == [(minute, "web", "Order Completed", 0, 3), (minute, "web", "Order Completed", 1, 1), (minute, "web", "", 2, 1)]
 
 
-def test_invented_names_do_not_grow_the_rollups(connection: sqlite3.Connection) -> None:
-    transaction = Transaction(connection)
+def test_invented_names_do_not_grow_the_rollups(store: Store) -> None:
     for start in range(0, 2_000, 100):
-        transaction.commit([Submission([record(number, name=f"name {number}") for number in range(start, start + 100)])])
-    count, total = connection.execute("SELECT count(*), sum(count) FROM rollups").fetchone()
+        commit(store, Submission([record(number, name=f"name {number}") for number in range(start, start + 100)]))
+    ((count, total),) = store.rows("SELECT count(*), sum(count) FROM rollups")
     assert total == 2_000
     assert count <= NAMES_A_MINUTE + 1
