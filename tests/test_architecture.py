@@ -49,7 +49,7 @@ RULES = {
     "Kafka": (("confluent_kafka",), ("kafka/",)),
     "prometheus": (("prometheus_client",), ("metrics.py",)),
     "the command line": (("click",), ("cli.py", "cli_")),
-    "HTTP clients": (("urllib.request", "urllib3", "http.client"), ("transfer/", "forward/", "demo/")),
+    "HTTP clients": (("urllib.request", "urllib3", "http.client", "aiohttp"), ("transfer/", "forward/", "demo/")),
     "processes": (("subprocess", "multiprocessing"), ("demo/",)),
 }
 

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from tropa_collector.enrich.device import Devices
 from tropa_collector.enrich.place import Places
+from tropa_collector.errors import SettingsError
+from tropa_collector.forward.declared import declared
 from tropa_collector.receive.keys import FILE_NAME as KEYS_FILE
 from tropa_collector.settings import Settings
 from tropa_collector.store.sqlite.migrate import migrations
@@ -29,7 +31,16 @@ class Finding(NamedTuple):
 
 def examine(settings: Settings) -> list[Finding]:
     """Everything that was looked at, good and bad."""
-    return [*_settings(settings), _sqlite(), *_store(settings), *_log(settings), *_knowledge(settings), _clock(), _disk(settings)]
+    return [
+        *_settings(settings),
+        _sqlite(),
+        *_store(settings),
+        *_log(settings),
+        *_destinations(settings),
+        *_knowledge(settings),
+        _clock(),
+        _disk(settings),
+    ]
 
 
 def _settings(settings: Settings) -> Iterator[Finding]:
@@ -87,6 +98,16 @@ def _log(settings: Settings) -> Iterator[Finding]:
         from tropa_collector.kafka.check import check_log  # noqa: PLC0415 - confluent-kafka is an extra
 
         yield from (Finding(*one) for one in check_log(settings.log, settings.kafka_record_bytes))
+
+
+def _destinations(settings: Settings) -> Iterator[Finding]:
+    for name, table in settings.destinations.items():
+        try:
+            (one,) = declared({name: table})
+        except SettingsError as error:
+            yield Finding("destination", False, str(error))
+        else:
+            yield Finding("destination", True, f"{name}: {one.options.type}")
 
 
 def _knowledge(settings: Settings) -> Iterator[Finding]:

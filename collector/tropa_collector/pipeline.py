@@ -6,8 +6,9 @@
     resolve    identity/              whose event is it? (inside the store's transaction)
     store      store/                 committed and synced, or refused; invalid events into quarantine
     answer     receive/replies.py     200 only for what is on disk
+    forward    forward/               destinations follow the stored log, in a process of their own
 
-``Pipeline.ingest`` is the whole of it for one request.
+``Pipeline.ingest`` is all but the last of it for one request.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ async def to_clickhouse(directory: Path, feed: LogFeed, url: str, database: str,
     table = {"type": "clickhouse", "url": url, "database": database, "start": "beginning", "linger_seconds": 0, **options}
     (one,) = declared({"warehouse": table})
     letters = DeadLetters(directory / "dead-letters.jsonl", 100_000)
-    runner = Runner(one, feed, Cursor.load(directory / "cursor.json"), letters, Surroundings("warehouse", directory))
+    runner = Runner(one, feed, Cursor.load(directory / "cursor.json"), letters, Surroundings("warehouse"))
     heads = {stream: await feed.head(stream) for stream in STREAMS}
     await runner.start(heads)
     async with asyncio.timeout(60):

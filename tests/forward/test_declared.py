@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tropa_collector.doctor import examine
 from tropa_collector.errors import SettingsError
 from tropa_collector.forward.declared import DESTINATIONS, declared
+from tropa_collector.settings import Settings
 
 BAD: list[tuple[dict[str, Any], str]] = [
     ({}, "type"),
@@ -38,3 +41,12 @@ def test_one_of_ones_own_is_named_in_full() -> None:
 def test_every_kind_that_ships_can_be_loaded(type_: str) -> None:
     with pytest.raises(SettingsError, match=r"destinations\.there\.odd"):
         declared({"there": {"type": type_, "odd": 1}})
+
+
+def test_the_doctor_looks_at_them(tmp_path: Path) -> None:
+    tables = {"lake": {"type": "jsonl", "path": "lake"}, "loft": {"type": "pigeon"}}
+    found = [finding for finding in examine(Settings(data=tmp_path, destinations=tables)) if finding.what == "destination"]
+    assert [(finding.good, finding.text.partition(":")[0]) for finding in found] == [
+        (True, "lake"),
+        (False, "destinations.loft.type"),
+    ]

@@ -41,7 +41,7 @@ def runner(directory: Path, feed: MemoryFeed, **options: Any) -> Runner:
     }
     (one,) = declared({"files": {**table, **options}})
     letters = DeadLetters(directory / "dead-letters.jsonl", 10_000)
-    return Runner(one, feed, Cursor.load(directory / "cursor.json"), letters, Surroundings("files", directory))
+    return Runner(one, feed, Cursor.load(directory / "cursor.json"), letters, Surroundings("files"))
 
 
 async def begin(directory: Path, feed: MemoryFeed, **options: Any) -> Runner:

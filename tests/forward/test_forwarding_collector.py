@@ -22,7 +22,14 @@ def tables(tmp_path: Path, **more: Any) -> str:
 
 
 def test_files_follow_the_collector_and_hold_what_it_stored(tmp_path: Path, start_collector: StartCollector) -> None:
-    collector = start_collector(destinations=tables(tmp_path, map={"drop": ["context"]}))
+    damaged = tmp_path / "data" / "destinations" / "damaged"
+    damaged.mkdir(parents=True)
+    (damaged / "cursor.json").write_text("{")
+    declared = {
+        **json.loads(tables(tmp_path, map={"drop": ["context"]})),
+        "damaged": {"type": "jsonl", "path": str(tmp_path / "x")},
+    }
+    collector = start_collector(destinations=json.dumps(declared))
     send(collector, 1, 250)
     identify = {"type": "identify", "userId": "42", "anonymousId": "a-1", "traits": {"email": "anna@example.com"}, "messageId": "i"}
     assert collector.post("/v1/identify", identify)[0] == 200
@@ -39,9 +46,12 @@ def test_files_follow_the_collector_and_hold_what_it_stored(tmp_path: Path, star
     assert (state["name"], state["state"], state["delivered"]) == ("files", "running", 251 + len(changes))
     assert (state["lag_events"], state["positions"]["events"]) == (0, 251)
     assert collector.admin("/api/v1/stats")["destinations"][0]["name"] == "files"
+    other = collector.admin("/api/v1/destinations")["destinations"][1]
+    assert (other["state"], "damaged" in other["last_error"]) == ("failing", True), "its neighbour goes on"
     metrics = collector.metrics()
     assert metrics['tropa_destination_delivered_total{destination="files"}'] == state["delivered"]
     assert metrics['tropa_destination_running{destination="files"}'] == 1
+    assert metrics['tropa_destination_running{destination="damaged"}'] == 0
     assert collector.stop() == 0
 
 

@@ -48,7 +48,7 @@ def test_the_readmes_example_works(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             feed.add("events", event(n, **named), at=AT)
         feed.add("changes", {"type": "contact_merged", "messageId": "change-1"}, at=AT)
         letters = DeadLetters(tmp_path / "dead-letters.jsonl", 1_000)
-        runner = Runner(one, feed, Cursor.load(tmp_path / "cursor.json"), letters, Surroundings("orders", tmp_path))
+        runner = Runner(one, feed, Cursor.load(tmp_path / "cursor.json"), letters, Surroundings("orders"))
         await runner.start({"events": 5, "changes": 1})
         while runner.cursor.positions["events"] < 5:
             await runner.step()

@@ -28,7 +28,7 @@ def relay(directory: Path, feed: MemoryFeed, url: str, **options: Any) -> Runner
 
     async def inside() -> Runner:
         letters = DeadLetters(directory / "dead-letters.jsonl", 100_000)
-        runner = Runner(one, feed, Cursor.load(directory / "cursor.json"), letters, Surroundings("onward", directory))
+        runner = Runner(one, feed, Cursor.load(directory / "cursor.json"), letters, Surroundings("onward"))
         heads = {"events": len(feed.entries["events"]), "changes": len(feed.entries["changes"])}
         await runner.start(heads)  # type: ignore[arg-type] # streams, as they are spelt
         while await runner.step():

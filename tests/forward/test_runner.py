@@ -29,7 +29,7 @@ class Rig:
         self.feed = feed
         letters = DeadLetters(directory / "dead-letters.jsonl", chosen.dead_letter_bytes)
         cursor = Cursor.load(directory / "cursor.json")
-        self.runner = Runner(Declared("there", kind, chosen), feed, cursor, letters, Surroundings("there", directory))
+        self.runner = Runner(Declared("there", kind, chosen), feed, cursor, letters, Surroundings("there"))
         destination = self.runner._destination
         assert isinstance(destination, MemoryDestination)
         self.there = destination

@@ -79,7 +79,7 @@ async def _runner(one: Declared, feed: LogFeed, data: Path, span: Span) -> Runne
     home = directory_of(data, one.name)
     cursor = Cursor.load(home / f"backfill-{span.key}.json")
     letters = DeadLetters(home / f"backfill-{span.key}-dead-letters.jsonl", one.options.dead_letter_bytes)
-    runner = Runner(one, feed, cursor, letters, Surroundings(one.name, data, backfill=span.key))
+    runner = Runner(one, feed, cursor, letters, Surroundings(one.name, backfill=span.key))
     heads = {stream: await feed.head(stream) for stream in runner.streams}
     live = Cursor.load(home / "cursor.json").positions
     for stream in runner.streams:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -104,7 +103,6 @@ class Surroundings:
     """What a destination knows of where it runs."""
 
     name: str
-    directory: Path  # the collector's data directory
     backfill: str = ""  # the name of a backfill; empty: this is the live one
 
 

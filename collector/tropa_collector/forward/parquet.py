@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, Self
 
-from tropa_collector.errors import SettingsError
-from tropa_collector.forward.destination import Options, Surroundings
+from pydantic import model_validator
+
+from tropa_collector.forward.destination import Options
 from tropa_collector.forward.rotation import FileOptions, RotatingFiles, Writing, synced
 from tropa_collector.forward.rows import change_row, event_row
 from tropa_collector.store.protocol import Logged, Stream
@@ -32,18 +33,18 @@ class ParquetOptions(FileOptions):
 
     compression: Literal["zstd", "snappy", "gzip", "none"] = "zstd"
 
+    @model_validator(mode="after")
+    def _can_be_written(self) -> Self:
+        if importlib.util.find_spec("pyarrow") is None:
+            raise ValueError("pyarrow is missing. Run: pip install 'tropa[parquet]'")
+        return self
+
 
 class Parquet(RotatingFiles):
     """Parquet files."""
 
     options: ClassVar[type[Options]] = ParquetOptions
     _options: ParquetOptions
-
-    @classmethod
-    def open(cls, options: ParquetOptions, surroundings: Surroundings) -> Self:
-        if importlib.util.find_spec("pyarrow") is None:
-            raise SettingsError(f"destinations.{surroundings.name}: pyarrow is missing. Run: pip install 'tropa[parquet]'")
-        return cls(options, surroundings)
 
     @property
     def suffix(self) -> str:

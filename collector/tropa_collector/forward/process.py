@@ -12,6 +12,7 @@ import asyncio
 import fcntl
 import logging
 import os
+import signal
 import socket
 import sys
 from collections.abc import Mapping
@@ -47,7 +48,7 @@ def runner_of(one: Declared, feed: LogFeed, data: Path) -> Runner:
     """The live runner of a destination."""
     home = directory_of(data, one.name)
     letters = DeadLetters(home / "dead-letters.jsonl", one.options.dead_letter_bytes)
-    return Runner(one, feed, Cursor.load(home / "cursor.json"), letters, Surroundings(one.name, data))
+    return Runner(one, feed, Cursor.load(home / "cursor.json"), letters, Surroundings(one.name))
 
 
 def locked(data: Path) -> int:
@@ -68,8 +69,19 @@ class Process:
         data = Path(started["data"])
         locked(data)
         self._feed = feed_of(started["store"], data)
-        self._runners = {one.name: runner_of(one, self._feed, data) for one in declared(started["destinations"])}
+        self._runners: dict[str, Runner] = {}
+        self._broken: dict[str, dict[str, Any]] = {}
+        for one in declared(started["destinations"]):
+            self._make(one, data)
         self._stop_seconds = 1.0
+
+    def _make(self, one: Declared, data: Path) -> None:
+        """One whose cursor is damaged waits for the operator; its neighbours do not."""
+        try:
+            self._runners[one.name] = runner_of(one, self._feed, data)
+        except (TropaError, OSError) as error:
+            logger.error("destination %s cannot begin: %s", one.name, error)
+            self._broken[one.name] = {"name": one.name, "type": one.options.type, "state": "failing", "last_error": str(error)}
 
     async def run(self, questions: list[tuple[Any, ...]]) -> None:
         """Until the collector goes or says so. ``questions`` came together with the start."""
@@ -112,7 +124,8 @@ class Process:
 
     async def _report(self) -> None:
         while True:
-            await self._send(("states", [await self._state(runner) for runner in self._runners.values()]))
+            states = [await self._state(runner) for runner in self._runners.values()]
+            await self._send(("states", [*states, *self._broken.values()]))
             await asyncio.sleep(REPORT_SECONDS)
 
     async def _state(self, runner: Runner) -> dict[str, Any]:
@@ -138,6 +151,9 @@ class Process:
             messages = list(self._frames.feed(data))
 
     async def _answer(self, number: int, question: str, name: str) -> None:
+        if name in self._broken:
+            await self._send(("answer", number, {**self._broken[name], "replaying": 0}))
+            return
         runner = self._runners[name]
         if question == "pause":
             await runner.pause()
@@ -154,6 +170,8 @@ class Process:
 
 
 def main() -> None:
+    for signal_ in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signal_, signal.SIG_IGN)  # the collector commits first and then says stop
     channel = socket.socket(fileno=int(sys.argv[1]))
     frames = Frames()
     messages: list[tuple[Any, ...]] = []
