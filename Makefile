@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # The browser SDK's tests need Node.js and Chromium; without them they are skipped and say so.
 NODE := $(if $(shell command -v npm),sdk_js/node_modules/.package-lock.json)
 
-.PHONY: setup run test check coverage bench prove prove-long schemas clean
+.PHONY: setup run test check coverage bench prove prove-long screenshots schemas clean
 
 setup: $(VENV)/.installed
 
@@ -36,6 +36,10 @@ check: setup
 
 bench: setup
 	$(BIN)/python -m loadtests.bench; status=$$?; $(BIN)/python -m loadtests.readme; exit $$status
+
+# Pictures of every page of the console, over the demo shop's visitors.
+screenshots: setup $(NODE)
+	$(BIN)/python -m loadtests.screenshots
 
 # About twenty minutes; prove-long takes hours. Each writes loadtests/results/, of which the README's tables are made.
 prove: setup

@@ -1,0 +1,124 @@
+"""A contact's history as visits: events without half an hour's silence between them, with carts and orders told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from tropa_collector.events.timestamps import to_iso
+
+GAP_US: Final = 30 * 60 * 1_000_000  # of silence: what comes after it is another visit
+SHOWN_PROPERTIES = 4
+#: Segment's e-commerce names, in lower case.
+_ORDERS = frozenset({"order completed", "order paid", "order placed", "order updated", "purchase"})
+_RETURNS = frozenset({"order refunded", "order cancelled", "order canceled"})
+_CARTS = frozenset(
+    {"product added", "product removed", "cart viewed", "checkout started", "checkout step completed", "payment info entered"}
+)
+_AMOUNTS = ("total", "revenue", "value", "price")
+
+Row = Mapping[str, Any]
+
+
+def whole_visits(rows: Sequence[Row], *, more: bool) -> tuple[list[dict[str, Any]], str | None]:
+    """Visits of a page of history, newest first, and where the next page begins.
+
+    The oldest one of a page may go on behind it: it is left to the next page, unless it is all there is.
+    """
+    groups = _groups(rows)
+    if more and len(groups) > 1:
+        groups.pop()
+    following = groups[-1][-1]["place"] if more and groups else None
+    return [_visit(group) for group in groups], following
+
+
+def _groups(rows: Sequence[Row]) -> list[list[Row]]:
+    groups: list[list[Row]] = []
+    for row in rows:
+        if groups and groups[-1][-1]["at"] - row["at"] < GAP_US:
+            groups[-1].append(row)
+        else:
+            groups.append([row])
+    return groups
+
+
+def _visit(rows: Sequence[Row]) -> dict[str, Any]:
+    lines = [_line(row) for row in rows]
+    first = rows[-1]["event"]
+    return {
+        "began": to_iso(rows[-1]["at"]),
+        "ended": to_iso(rows[0]["at"]),
+        "minutes": round((rows[0]["at"] - rows[-1]["at"]) / 60_000_000),
+        "anonymous": not any(row["known"] for row in rows),
+        "came": _came(_mapping(first.get("enriched"))),
+        "geo": _mapping(_mapping(first.get("enriched")).get("geo")),
+        "device": _mapping(_mapping(first.get("enriched")).get("device")),
+        "orders": [line for line in lines if line["shape"] == "order"],
+        "lines": lines,
+    }
+
+
+def _came(enriched: Row) -> list[str]:
+    """What brought somebody: a campaign, or the site that the first page was reached from."""
+    campaign, page = _mapping(enriched.get("campaign")), _mapping(enriched.get("page"))
+    named = [str(campaign[name]) for name in ("source", "medium", "name") if campaign.get(name)]
+    named += list(_mapping(campaign.get("click_ids")))
+    referrer = page.get("referrer_host")
+    return named or ([str(referrer)] if referrer and referrer != page.get("host") else [])
+
+
+def _line(row: Row) -> dict[str, Any]:
+    event = row["event"]
+    properties = _mapping(event.get("traits" if event["type"] in {"identify", "group"} else "properties"))
+    shape = _shape(event, properties)
+    amount = next((properties[name] for name in _AMOUNTS if _is_number(properties.get(name))), None) if shape else None
+    return {
+        "id": row["id"],
+        "at": to_iso(row["at"]),
+        "type": event["type"],
+        "name": str(event.get("event") or event.get("name") or ""),
+        "shape": shape,
+        "text": _text(event, properties, shape),
+        "order_id": str(properties["order_id"]) if shape in {"order", "return"} and properties.get("order_id") else "",
+        "items": len(products) if isinstance(products := properties.get("products"), list) else 0,
+        "amount": amount,
+        "currency": str(properties.get("currency") or ""),
+        "known": row["known"],
+    }
+
+
+def _shape(event: Row, properties: Row) -> str:
+    """``order``, ``return``, ``cart``, ``who`` or nothing that stands out."""
+    if event["type"] in {"identify", "alias"}:
+        return "who"
+    if event["type"] != "track":
+        return ""
+    name = str(event.get("event")).casefold()
+    if name in _RETURNS:
+        return "return"
+    if name in _ORDERS:
+        return "order"
+    return "cart" if name in _CARTS or ("order_id" not in properties and "cart_id" in properties) else ""
+
+
+def _text(event: Row, properties: Row, shape: str) -> str:
+    if event["type"] in {"page", "screen"}:
+        page = _mapping(_mapping(event.get("context")).get("page"))
+        return _first(properties.get("title"), page.get("title"), page.get("path"), page.get("url"))
+    if shape in {"cart", "order"} and properties.get("name"):
+        return _first(properties.get("name"))
+    shown = [(key, value) for key, value in properties.items() if isinstance(value, str | int | float) and value != ""]
+    hidden = {"currency", "order_id", "cart_id", *_AMOUNTS} if shape else set()
+    return ", ".join(f"{key}: {value}" for key, value in [one for one in shown if one[0] not in hidden][:SHOWN_PROPERTIES])
+
+
+def _first(*values: Any) -> str:
+    return next((str(value) for value in values if isinstance(value, str) and value), "")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _mapping(value: Any) -> Row:
+    return value if isinstance(value, Mapping) else {}
