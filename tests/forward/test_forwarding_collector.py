@@ -52,6 +52,9 @@ def test_files_follow_the_collector_and_hold_what_it_stored(tmp_path: Path, star
     assert metrics['tropa_destination_delivered_total{destination="files"}'] == state["delivered"]
     assert metrics['tropa_destination_running{destination="files"}'] == 1
     assert metrics['tropa_destination_running{destination="damaged"}'] == 0
+    collector.admin("/api/v1/contacts/email:anna@example.com", method="DELETE")
+    (erased,) = until(lambda: [row for row in files_of(tmp_path / "out", "changes") if row["type"] == "contact_erased"])
+    assert "anna" not in json.dumps(erased)
     assert collector.stop() == 0
 
 
