@@ -72,3 +72,15 @@ def test_recent_rows_are_forgotten_by_generation(monkeypatch: pytest.MonkeyPatch
     rows.forget(8)
     rows.forget(3)
     assert (rows.get(8), rows.get(3)) == (None, None)
+
+
+def test_events_of_known_people_are_planned_from_memory_unless_their_contact_changes_with_them(file: FileStore) -> None:
+    file.deliver(visits("a"))
+    file.deliver(logins())
+    again = [call(f"again{n}", 200 + n, f"~u{n} ~c{n}") for n in range(1, 41)]
+    assert reads(file, again) == 0
+    seen = file.rows("SELECT count(*) FROM edges")
+    mixed = [call("quiet", 300, "~u1 ~c1"), call("loud", 250, "~u1 ~d1 ~c1")]
+    assert list(file.deliver(mixed)) == [0, 0]
+    assert file.rows("SELECT count(*) FROM edges") == [(seen[0][0] + 1,)]
+    assert file.rows("SELECT count(DISTINCT contact) FROM identifiers WHERE value IN ('u1', 'c1', 'd1')") == [(1,)]

@@ -25,7 +25,7 @@ What the trust rules left open, and how it is closed here:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from tropa_collector.identity.alias import link_alias
 from tropa_collector.identity.arrivals import Arrived, alone, arrival, arrive
@@ -58,7 +58,6 @@ from tropa_collector.identity.records import (
 CLAIM_WINDOW = 7 * DAY
 _NONE: Final[Mapping[int, Contact]] = {}
 T = TypeVar("T")
-Lookup = Callable[[Key], Identifier | None]
 
 
 def order_time(timestamp: int, received_at: int, trust: int) -> int:
@@ -102,8 +101,8 @@ def triage(  # noqa: PLR0913, PLR0917 - a batch, what the store knows of it, and
             else:
                 slow.append(index)
         elif idents:
-            anchor = anchor_if_known(call, idents, get, pairs, policy)
-            anchors[index] = anchor
+            anchor = anchor_if_known(idents, call.ts, call.event_id, get, pairs.get, policy) if call.previous is None else None
+            anchors[index] = anchor.id if anchor else 0
             (several if anchor else slow).append(index)
     arrivals = {i: found for i in alone(slow, calls, fresh) if (found := arrival(calls[i], known, lone, policy)) is not None}
     return _sort_out(calls, known, sequence, anchors, fresh, several, slow, arrivals)
@@ -119,31 +118,34 @@ def says_nothing_alone(row: Identifier, trust: int, ts: int) -> bool:
     return row.trust >= trust and row.first_seen <= ts and (trust == CLAIMED or row.core != 0)
 
 
-def anchor_if_known(call: Call, idents: tuple[Ident, ...], get: Lookup, pairs: Mapping[Pair, Edge], policy: Policy) -> int:  # noqa: PLR0911 - guards, one a line
-    """The anchor of an event that brings nothing new: one contact, known edges, nothing earlier; else 0.
+def anchor_if_known(  # noqa: PLR0913, PLR0917 - an event and where to ask
+    idents: Sequence[tuple[Any, ...]],
+    ts: int,
+    event_id: str,
+    row_of: Callable[[Key], Identifier | None],
+    edge_of: Callable[[Pair], Edge | None],
+    policy: Policy,
+) -> Identifier | None:
+    """The anchor of an event that brings nothing new: one contact, known edges, nothing earlier; else None.
 
-    Written out rather than called upon: most events of known people end here.
+    ``idents`` are :class:`Ident` or the like, read by position: most events of known people end here.
     """
-    ts = call.ts
-    first = idents[0]
-    anchor = get(first.key)
-    if anchor is None or call.previous is not None or anchor.trust < first.trust or anchor.first_seen > ts:
-        return 0
-    anchor_id, contact, core = anchor.id, anchor.contact, anchor.core
-    if first.trust and not core:
-        return 0
-    for ident in idents[1:]:
-        row = get(ident.key)
-        if row is None or row.contact != contact or row.trust < ident.trust or row.first_seen > ts:
-            return 0
-        if ident.trust and row.core != core:
-            return 0
-        edge = pairs.get((anchor_id, row.id) if anchor_id < row.id else (row.id, anchor_id))
-        if edge is None or not tells_nothing(edge, ts, call.event_id, ident.trust, policy.refresh):
-            return 0
+    key, trust, _, _ = idents[0]
+    anchor = row_of(key)
+    if anchor is None or not says_nothing_alone(anchor, trust, ts):
+        return None
+    for key, trust, _, _ in idents[1:]:
+        row = row_of(key)
+        if row is None or row.contact != anchor.contact or row.trust < trust or row.first_seen > ts:
+            return None
+        if trust and row.core != anchor.core:
+            return None
+        edge = edge_of((anchor.id, row.id) if anchor.id < row.id else (row.id, anchor.id))
+        if edge is None or not tells_nothing(edge, ts, event_id, trust, policy.refresh):
+            return None
         if policy.kinds[row.kind].move:
-            return 0
-    return anchor_id
+            return None
+    return anchor
 
 
 def _sort_out(  # noqa: PLR0913, PLR0917 - the tallies of triage

@@ -27,8 +27,9 @@ from tropa_collector.identity.records import (
     Pair,
     Plan,
     Snapshot,
+    Triage,
 )
-from tropa_collector.identity.resolve import order_time, resolve, says_nothing_alone, triage
+from tropa_collector.identity.resolve import anchor_if_known, order_time, resolve, triage
 from tropa_collector.store.protocol import Record
 from tropa_collector.store.sqlite.recent import Recent
 from tropa_collector.store.sqlite.registers import feed_rows, write_registers, write_words
@@ -70,35 +71,46 @@ class Resolution:
 
     def plan(self, records: Sequence[Record]) -> Plan:
         """Who is behind each record. Nothing is written."""
-        anchors, rest = self._first_look(records)
-        calls = [_call(records[index]) for index in rest]
-        known = self._lookup({key for call in calls for key in call.lookups()})
-        lone = {row.id: contact for row in known.values() if (contact := self._lone.get(row.id)) is not None}
-        first = triage(calls, known, self._pairs(calls, known), self.policy, self.next_ids, lone)
+        anchors, rest, quiet = self._first_look(records)
+        first = self._triage(records, rest)
+        touched = [index for index, contact in quiet if contact in first.contacts]
+        if touched:  # what says nothing beside an event that changes its contact is planned with it
+            rest = sorted(rest + touched)
+            first = self._triage(records, rest)
         snapshot = self.load(first.contacts) if first.contacts else _EMPTY
         plan = resolve(first, snapshot, policy=self.policy)
         for index, anchor in zip(rest, plan.anchors, strict=True):
             anchors[index] = anchor
         return plan._replace(anchors=anchors)
 
-    def _first_look(self, records: Sequence[Record]) -> tuple[list[int], list[int]]:
-        """The anchors of what a lone identifier of lately sent and said nothing new with, and the indexes of the rest.
+    def _first_look(self, records: Sequence[Record]) -> tuple[list[int], list[int], list[tuple[int, int]]]:
+        """The anchors of what brings nothing new to identifiers of lately, the indexes of the rest, and of the former those
+        with several identifiers, each with its contact.
 
         Most events end here.
         """
-        anchors, rest, recent = [0] * len(records), list[int](), self._rows.get
-        for index, (_, trust, _, _, _, received_at, _, timestamp, _, identity) in enumerate(records):
+        anchors, rest, quiet = [0] * len(records), list[int](), list[tuple[int, int]]()
+        row_of, edge_of, policy = self._rows.get, self._edges.get, self.policy
+        for index, (_, trust, _, _, message_id, received_at, _, timestamp, _, identity) in enumerate(records):
             if identity is None:
                 continue
             idents, traits, previous = identity
-            if len(idents) == 1 and not traits and previous is None:
-                ident = idents[0]
-                row = recent(ident[0])
-                if row is not None and says_nothing_alone(row, ident[1], order_time(timestamp, received_at, trust)):
-                    anchors[index] = row[0]
+            if not traits and previous is None:
+                ts = order_time(timestamp, received_at, trust)
+                row = anchor_if_known(idents, ts, message_id, row_of, edge_of, policy)
+                if row is not None:
+                    anchors[index] = row.id
+                    if len(idents) > 1:
+                        quiet.append((index, row.contact))
                     continue
             rest.append(index)
-        return anchors, rest
+        return anchors, rest, quiet
+
+    def _triage(self, records: Sequence[Record], rest: Sequence[int]) -> Triage:
+        calls = [_call(records[index]) for index in rest]
+        known = self._lookup({key for call in calls for key in call.lookups()})
+        lone = {row.id: contact for row in known.values() if (contact := self._lone.get(row.id)) is not None}
+        return triage(calls, known, self._pairs(calls, known), self.policy, self.next_ids, lone)
 
     def _lookup(self, keys: Collection[Key]) -> dict[Key, Identifier]:
         known, missing = {}, []
