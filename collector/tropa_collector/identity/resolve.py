@@ -44,7 +44,6 @@ from tropa_collector.identity.records import (
     Call,
     Contact,
     Edge,
-    Ident,
     Identifier,
     Key,
     NextIds,
