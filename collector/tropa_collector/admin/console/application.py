@@ -14,7 +14,7 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from tropa_collector.admin.console import live, overview, quarantine, schema, setup, sign_in, tester
+from tropa_collector.admin.console import contacts, live, overview, quarantine, schema, setup, sign_in, tester
 from tropa_collector.admin.console.gate import Gate
 from tropa_collector.admin.console.rendering import STATIC, render
 from tropa_collector.admin.console.sessions import Sessions
@@ -23,11 +23,12 @@ from tropa_collector.errors import RequestError
 if TYPE_CHECKING:
     from tropa_collector.admin.api import AdminParts
 
-PAGES: Final = (sign_in, overview, live, schema, quarantine, setup, tester)
+PAGES: Final = (sign_in, overview, live, contacts, schema, quarantine, setup, tester)
 #: Path, name of its text and icon.
 NAVIGATION: Final = (
     ("/", "overview"),
     ("/live", "live"),
+    ("/contacts", "contacts"),
     ("/schema", "schema"),
     ("/quarantine", "quarantine"),
     ("/setup", "setup"),

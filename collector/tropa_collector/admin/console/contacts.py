@@ -163,7 +163,7 @@ def _device(what: Sequence[str], count: int, last: int) -> dict[str, Any]:
     return {"type": type_, "named": [name for name in (browser, system) if name], "count": count, "last": to_iso(last)}
 
 
-def _columns(days: Sequence[Sequence[int]]) -> list[list[int]]:
+def _columns(days: Sequence[tuple[int, int]]) -> list[list[int]]:
     """A point for each day from the first to the last, so that a silence lies on the ground."""
     counts = dict[int, int](days)
     if not counts:

@@ -16,7 +16,12 @@
   };
 
   const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  const day = new Intl.DateTimeFormat(language, { month: "short", day: "numeric", year: "2-digit", timeZone: "UTC" });
   const number = new Intl.NumberFormat(language, { notation: "compact" });
+
+  /** The time of a point: of a day's plot, data-by="day", the day. */
+  const moment = (element, seconds) => (element.dataset.by === "day" ? day : clock).format(seconds * 1000);
+  const height = (element) => Number(element.dataset.height ?? HEIGHT);
 
   const options = (element, time, names) => {
     const axis = {
@@ -25,24 +30,25 @@
     };
     const series = names.map((label, at) => {
       const stroke = colour(COLOURS[at % COLOURS.length], element);
-      return { label, stroke, width: 1.5, fill: at === 0 ? stroke.replace("rgb(", "rgba(").replace(")", ", 0.14)") : undefined, points: { show: false } };
+      return { label, stroke, width: 1.5, fill: at === 0 ? stroke.replace("rgb(", "rgba(").replace(")", ", 0.14)") : undefined, points: { show: false }, paths: element.dataset.by === "day" ? uPlot.paths.bars({ size: [0.7, 40, 2] }) : undefined };
     });
     return {
-      width: element.clientWidth, height: HEIGHT, cursor: { y: false, points: { size: 7 } },
+      width: element.clientWidth, height: height(element), cursor: { y: false, points: { size: 7 } },
       scales: { y: { range: (_, low, high) => [0, Math.max(high * 1.08, 5)] } },
       axes: [
-        { ...axis, values: (_, ticks) => ticks.map((tick) => clock.format(tick * 1000)), space: 70 },
+        { ...axis, values: (_, ticks) => ticks.map((tick) => moment(element, tick)), space: 80 },
         { ...axis, values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? number.format(tick) : "")), size: 52 },
       ],
-      series: [{ value: (_, seconds) => (seconds == null ? "—" : clock.format(seconds * 1000)), label: time }, ...series],
+      series: [{ value: (_, seconds) => (seconds == null ? "—" : moment(element, seconds)), label: time }, ...series],
     };
   };
 
   const draw = async (element) => {
-    const { time, names, columns } = await (await fetch(element.dataset.plot)).json();
+    const { time, names, columns, note } = await (await fetch(element.dataset.plot)).json();
     element.replaceChildren();
+    if (note) document.getElementById(element.dataset.note).textContent = note;
     const plot = new uPlot(options(element, time, names), columns, element);
-    new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: HEIGHT })).observe(element);
+    new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: height(element) })).observe(element);
   };
 
   const drawAll = () => document.querySelectorAll("[data-plot]").forEach(draw);

@@ -66,6 +66,13 @@ class Words:
         text = f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
         return text.replace(",", "\u202f").replace(".", ",") if self.language == "ru" else text
 
+    def money(self, amount: float, currency: str) -> str:
+        """An amount with the code of its currency; whole ones without hundredths."""
+        text = f"{amount:,}" if isinstance(amount, int) or amount.is_integer() else f"{amount:,.2f}"
+        text = text.removesuffix(".0")
+        written = text.replace(",", "\u202f").replace(".", ",") if self.language == "ru" else text
+        return f"{written}\u00a0{currency[:8]}".strip()
+
     def share(self, part: float, whole: float) -> str:
         """Part of a whole in per cent; a little is not nothing, and nearly all is not all."""
         if not whole:

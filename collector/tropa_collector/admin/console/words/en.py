@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from tropa_collector.admin.console.words import contacts_en
+
 TEXTS: Final = {
     # -- the frame
     "layout.skip": "Skip to the content",
@@ -296,4 +298,10 @@ TEXTS: Final = {
     "state.failing": "failing",
     "state.paused": "paused",
     "state.starting": "starting",
+    **contacts_en.TEXTS,
+    # -- schema, its filter
+    "schema.filter": "A name or a part of one",
+    "schema.more": "and {n} more, less frequent: the filter finds them.",
+    "schema.not_found": "No such event",
+    "schema.not_found_text": "No event's name holds this.",
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from tropa_collector.admin.console.words import contacts_ru
+
 TEXTS: Final = {
     # -- the frame
     "layout.skip": "Сразу к содержанию",
@@ -296,4 +298,10 @@ TEXTS: Final = {
     "state.failing": "сбоит",
     "state.paused": "на паузе",
     "state.starting": "запускается",
+    **contacts_ru.TEXTS,
+    # -- schema, its filter
+    "schema.filter": "Название или его часть",
+    "schema.more": "и ещё {n}, более редкие: их найдёт отбор.",
+    "schema.not_found": "Такого события нет",
+    "schema.not_found_text": "Ни одно название этого не содержит.",
 }
