@@ -69,9 +69,16 @@ class PostgresServer:
         return self.url(name)
 
     async def _create(self, name: str) -> None:
+        await self._execute(f"CREATE DATABASE {name}")
+
+    async def checkpoint(self) -> None:
+        """Everything committed is on disk, however it was committed."""
+        await self._execute("CHECKPOINT")
+
+    async def _execute(self, statement: str) -> None:
         connection = await asyncpg.connect(self.url())
         try:
-            await connection.execute(f"CREATE DATABASE {name}")
+            await connection.execute(statement)
         finally:
             await connection.close()
 
