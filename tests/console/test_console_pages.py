@@ -117,7 +117,7 @@ def test_one_event_through_the_stages(shop: CollectorProcess, visitor: Visitor) 
     assert "enriched" not in sent
     assert '<li class="enriched">' in stored
     assert '<li class="identity">' in stored
-    assert visitor.get("/live/event/999999").status == 404
+    assert [visitor.get(f"{path}/{2**70}").status for path in ("/live/event", "/quarantine")] == [404, 404]
 
 
 def test_the_schema_lists_what_was_seen(visitor: Visitor) -> None:
@@ -128,6 +128,7 @@ def test_the_schema_lists_what_was_seen(visitor: Visitor) -> None:
     assert re.search(r"price integer 100%", page)
     assert re.search(r"sku string 100%.* s-7 · s-6 · s-5", page)
     assert visitor.get("/schema/event?type=track&name=nothing").status == 404
+    assert [len(links(visitor.get(f"/schema?q={q}").text, "/schema/event")) for q in ("TRACK+product", "zzz")] == [1, 0]
 
 
 def test_the_tracking_plan_holds_for_the_events(shop: CollectorProcess, visitor: Visitor) -> None:
@@ -205,6 +206,24 @@ def test_all_of_one_reason_are_replayed_together(shop: CollectorProcess, visitor
     page = words(visitor.post("/quarantine/reason", **fields))
     assert "3 replayed: 0 stored, 3 refused again, 0 skipped" in page
     assert len(shop.quarantined(code="integer_out_of_range")) == 3
+
+
+def test_the_events_of_one_reason_are_paged(shop: CollectorProcess, visitor: Visitor) -> None:
+    batch = [call("track", 1_000 + n, event="x", timestamp="tomorrow", properties={}) for n in range(70)]
+    shop.post("/v1/batch", {"batch": batch}, key=shop.browser_key)
+    page = visitor.get("/quarantine/reason?code=bad_timestamp&path=$.timestamp&source=web")
+    (older,) = links(page.text, "?")
+    found = [
+        link
+        for text in (page.text, visitor.get(f"/quarantine/reason{older}").text)
+        for link in links(text, "/quarantine/")
+        if link[-1].isdigit()
+    ]
+    assert len(set(found)) == 70
+    assert links(visitor.get(f"/quarantine/reason{older}").text, "?") == []
+
+
+def test_what_is_empty_says_so(visitor: Visitor) -> None:
     assert "None of these are left" in words(visitor.get("/quarantine/reason?code=x&path=y&source=z"))
 
 

@@ -81,8 +81,8 @@ class RefusalReader(Protocol):
         """
         ...
 
-    async def refused_ids(self, code: str, path: str, source: str, *, limit: int) -> list[int]:
-        """Ids of one group's events, newest first."""
+    async def refused_ids(self, code: str, path: str, source: str, *, before: int | None = None, limit: int) -> list[int]:
+        """Ids of one group's events, newest first, from before an id."""
         ...
 
 

@@ -13,6 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from tropa_collector.admin.console.event_view import event_values
+from tropa_collector.admin.console.forms import row_id
 from tropa_collector.admin.console.gate import SESSION_COOKIE
 from tropa_collector.admin.console.masking import Typed
 from tropa_collector.admin.console.rendering import shown
@@ -61,7 +62,7 @@ class _Live:
 
     async def event(self, request: Request) -> Response:
         """One stored event, whole: a fragment for the page, or a page of its own."""
-        found = await self._console.parts.views.event(request.path_params["event_id"])
+        found = await self._console.parts.views.event(row_id(request, "event_id"))
         if found is None:
             raise NotFound("There is no such event; it may have been purged.")
         template = "event_detail.html" if "hx-request" in request.headers else "event.html"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 import orjson
@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tropa_collector.admin.console.event_view import event_values
-from tropa_collector.admin.console.forms import sent
+from tropa_collector.admin.console.forms import row_id, sent
 from tropa_collector.admin.console.json_view import lines_of_text
 from tropa_collector.admin.console.masking import Typed
 from tropa_collector.admin.console.rendering import visit_of
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 SHOWN_OF_GROUP = 50
 REPLAYED_AT_ONCE = 1_000
+GROUP: Final = ("code", "path", "source")
 
 
 def routes(console: Console) -> list[Route]:
@@ -46,7 +47,7 @@ class _Quarantine:
         source = request.query_params.get("source", "")
         found = await self._parts.views.refusals(source)
         for group in found["groups"]:
-            group["query"] = Typed(urlencode({name: group[name] for name in ("code", "path", "source")}))
+            group["query"] = Typed(urlencode({name: group[name] for name in GROUP}))
         names = [one.name for one in self._parts.ring.sources]
         return self._console.page(request, "quarantine.html", **found, asked={"source": Typed(source)}, sources=names)
 
@@ -61,21 +62,23 @@ class _Quarantine:
         return await self._reason(request, form, counts)
 
     async def _reason(self, request: Request, asked: dict[str, str], counts: dict[str, Any] | None) -> Response:
-        ids = await self._ids(asked, SHOWN_OF_GROUP)
-        page = await self._parts.reader.quarantine(ids=ids, limit=SHOWN_OF_GROUP) if ids else None
+        ids = await self._ids(asked, SHOWN_OF_GROUP + 1, before=_number(asked.get("before", "")))
+        page = await self._parts.reader.quarantine(ids=ids[:SHOWN_OF_GROUP], limit=SHOWN_OF_GROUP) if ids else None
         rows = page.rows if page else []
         return self._console.page(
             request,
             "quarantine_reason.html",
-            asked={name: Typed(asked.get(name, "")) for name in ("code", "path", "source")},
+            asked={name: Typed(asked.get(name, "")) for name in GROUP},
             rows=[{name: row[name] for name in ("id", "received_at", "type", "event", "messageId", "message")} for row in rows],
             sample=refused_values(rows[0]) if rows else None,
+            next=str(ids[SHOWN_OF_GROUP - 1]) if len(ids) > SHOWN_OF_GROUP else "",
+            query=Typed(urlencode({name: asked.get(name, "") for name in GROUP})),
             counts=counts,
         )
 
-    async def _ids(self, asked: dict[str, str], limit: int) -> list[int]:
-        names = (asked.get(name, "") for name in ("code", "path", "source"))
-        return await self._parts.views.refused_ids(*names, limit=limit)
+    async def _ids(self, asked: dict[str, str], limit: int, *, before: int | None = None) -> list[int]:
+        names = (asked.get(name, "") for name in GROUP)
+        return await self._parts.views.refused_ids(*names, before=before, limit=limit)
 
     async def event(self, request: Request) -> Response:
         row = await self._row(request)
@@ -105,7 +108,7 @@ class _Quarantine:
         return refused_values(page.rows[0]) if page.rows else {}
 
     async def _row(self, request: Request) -> dict[str, Any]:
-        page = await self._parts.reader.quarantine(ids=[request.path_params["refused_id"]])
+        page = await self._parts.reader.quarantine(ids=[row_id(request, "refused_id")])
         if not page.rows:
             raise NotFound("This event is in quarantine no more: it was replayed, or it ran out of time.")
         return page.rows[0]
@@ -123,8 +126,12 @@ def refused_values(row: dict[str, Any]) -> dict[str, Any]:
         "refused": {name: row[name] for name in names},
         "lines": lines_of_text(row["original"], pointed=row["path"]),
         "receipt": lines_of_text(_text(receipt)),
-        "query": Typed(urlencode({name: row[name] for name in ("code", "path", "source")})),
+        "query": Typed(urlencode({name: row[name] for name in GROUP})),
     }
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
 
 
 def _text(value: dict[str, Any]) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tropa_collector.admin.console.application import Console
 
 WEEK_SECONDS = 7 * 86_400
+SHOWN_EVENTS = 300  # names on the page, the most frequent: the filter finds the rest
 SAMPLE_EVENTS = 300
 PLAN_EVENTS = 100  # names in an exported plan, the most frequent
 PLAN_SAMPLE = 100
@@ -44,13 +45,16 @@ class _Schema:
 
     async def page(self, request: Request) -> Response:
         entries, read = await self._book.entries()
-        now = time.time()
-        listed = [_row(entry, now, min((one.first_at for one in entries), default=0)) for entry in _by_count(entries)]
+        now, text = time.time(), request.query_params.get("q", "").strip()
+        found = [entry for entry in entries if text.casefold() in f"{entry.type} {entry.name}".casefold()]
+        listed = [_row(entry, now, min((one.first_at for one in entries), default=0)) for entry in _by_count(found)]
         fragment = "hx-request" in request.headers
         return self._console.page(
             request,
             "schema_events.html" if fragment else "schema.html",
-            events=listed,
+            asked={"q": Typed(text)},
+            events=listed[:SHOWN_EVENTS],
+            more=len(listed) - SHOWN_EVENTS,
             read=read,
             new=[row for row in listed if row["change"] == "new"],
             silent=[row for row in listed if row["change"] == "silent"],

@@ -30,11 +30,11 @@ def groups(connection: sqlite3.Connection, source: str, limit: int) -> dict[str,
     return {"groups": rows, "looked_at": min(held, LOOKED_AT), "more": held > LOOKED_AT}
 
 
-def of_group(connection: sqlite3.Connection, code: str, path: str, source: str, limit: int) -> list[int]:
+def of_group(connection: sqlite3.Connection, group: tuple[str, str, str], before: int | None, limit: int) -> list[int]:
     """``RefusalReader.refused_ids``."""
     rows = connection.execute(
         "SELECT id FROM (SELECT id, source, code, path FROM quarantine ORDER BY id DESC LIMIT ?)"
-        " WHERE code = ? AND path = ? AND source = ? ORDER BY id DESC LIMIT ?",
-        (LOOKED_AT, code, path, source, limit),
+        " WHERE code = ? AND path = ? AND source = ? AND id < ? ORDER BY id DESC LIMIT ?",
+        (LOOKED_AT, *group, 1 << 62 if before is None else before, limit),
     )
     return [row[0] for row in rows]

@@ -37,8 +37,8 @@ class SqliteViews:
     async def refusals(self, source: str = "", *, limit: int = 100) -> dict[str, Any]:
         return await self._snapshots.read(lambda connection: refusals.groups(connection, source, limit))
 
-    async def refused_ids(self, code: str, path: str, source: str, *, limit: int) -> list[int]:
-        return await self._snapshots.read(lambda connection: refusals.of_group(connection, code, path, source, limit))
+    async def refused_ids(self, code: str, path: str, source: str, *, before: int | None = None, limit: int) -> list[int]:
+        return await self._snapshots.read(lambda connection: refusals.of_group(connection, (code, path, source), before, limit))
 
     async def milestones(self, browser: Sequence[str], server: Sequence[str]) -> dict[str, int]:
         return await self._snapshots.read(lambda connection: milestones(connection, browser, server))
