@@ -77,6 +77,7 @@ class Runner:
         self._replays: deque[DeadLetter] = deque()
         self._woken = asyncio.Event()
         self._finishing = False
+        self._writing = asyncio.Lock()
 
     async def start(self, heads: Mapping[Stream, int]) -> None:
         """Find the place to go on from. ``heads``: where a new destination begins unless it asks for the beginning."""
@@ -90,7 +91,7 @@ class Runner:
                 self.cursor.begin_anew(stream, position)
             positions[stream] = await self._destination.resume(stream, position)
         if positions != known:
-            await asyncio.to_thread(self.cursor.save)
+            await self._write()
         self._taken = dict(positions)
         self._heads = heads
 
@@ -143,12 +144,12 @@ class Runner:
     async def pause(self) -> None:
         """Deliver nothing more, also after a restart, until ``resume``."""
         self.cursor.paused = True
-        await asyncio.to_thread(self.cursor.save)
+        await self._write()
 
     async def resume(self) -> None:
         """Go on, at once."""
         self.cursor.paused, self._not_before = False, 0.0
-        await asyncio.to_thread(self.cursor.save)
+        await self._write()
         self._woken.set()
 
     def replay(self) -> int:
@@ -284,11 +285,15 @@ class Runner:
                 if self._taken[stream] != self.cursor.positions[stream]:
                     self._safe(stream)
 
+    async def _write(self) -> None:
+        async with self._writing:  # an operator's pause may come in the middle of a turn
+            await asyncio.to_thread(self.cursor.save)
+
     async def _save(self, *, at_once: bool) -> None:
         since = self._unsaved_since
         if at_once or (since is not None and time.monotonic() - since >= SAVE_SECONDS):
             self._unsaved_since = None
-            await asyncio.to_thread(self.cursor.save)
+            await self._write()
 
     def _failed(self, error: Exception) -> None:
         """Read again from what is safe, after a while that grows and is never the same for two."""
