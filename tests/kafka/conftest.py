@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 from loadtests.kafka_cluster import KafkaCluster, missing
+from tests.forward.conftest import clickhouse
+
+__all__ = ["clickhouse", "kafka", "topic"]
 
 NewTopic = Callable[..., str]
 

@@ -41,6 +41,10 @@ class Hand:
     def is_full(self) -> bool:
         return self.events >= FULL_EVENTS or self.records >= FULL_RECORDS
 
+    @property
+    def is_half_empty(self) -> bool:
+        return self.events < FULL_EVENTS / 2 and self.records < FULL_RECORDS / 2
+
     async def wait_for_room(self, seconds: float) -> None:
         """Return when it is not full, or when time is up."""
         if self.is_full:

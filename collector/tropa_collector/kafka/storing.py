@@ -17,8 +17,8 @@ from tropa_collector.store.protocol import EventLog, Outcome, Quarantined, Recor
 
 logger = logging.getLogger("tropa.kafka")
 
-RETRY_SECONDS: Final = 0.05
-LONGEST_RETRY_SECONDS: Final = 1.0
+WAIT_SECONDS: Final = 0.005  # for a store whose queue is full
+LONGEST_WAIT_SECONDS: Final = 0.2  # for one that is down
 TRIES: Final = 5  # of what the store fails over without saying that it is down
 
 
@@ -33,6 +33,7 @@ class Storing:
         self._log = log
         self._counters = counters
         self._recall = recall
+        self._gate = asyncio.Lock()
         self.retries = 0
 
     async def store(self, submission: Submission, *, again: bool) -> None:
@@ -59,20 +60,28 @@ class Storing:
             counters.settle(source, "refused", events - settled)
 
     async def _commit(self, submission: Submission, *, last_resort: bool = False) -> Sequence[int]:
-        delay, tries = RETRY_SECONDS, 0
+        tries = 0
         while True:
+            await self._pass_the_gate()
             try:
                 return await self._log.commit(submission)
-            except Unavailable:
+            except Unavailable:  # it went down meanwhile
                 pass
             except Exception:
                 logger.exception("the store failed over a submission of %d events", submission.events)
                 tries += 1
                 if tries >= TRIES and not last_resort:
                     return await self._take_apart(submission)
+                await asyncio.sleep(LONGEST_WAIT_SECONDS)
             self.retries += 1
-            await asyncio.sleep(delay)
-            delay = min(2 * delay, LONGEST_RETRY_SECONDS)
+
+    async def _pass_the_gate(self) -> None:
+        """Wait until the store takes something, in turn: one asks, the others wait behind it."""
+        async with self._gate:
+            wait = WAIT_SECONDS
+            while self._log.refusal() is not None:
+                await asyncio.sleep(wait)
+                wait = min(2 * wait, LONGEST_WAIT_SECONDS)
 
     async def _take_apart(self, submission: Submission) -> Sequence[int]:
         """Every event by itself; one that the store cannot hold even so as its bytes alone."""

@@ -130,13 +130,13 @@ class Worker:
                 await self._note(subscription)
 
     async def _make_room(self, subscription: Subscription) -> None:
-        """Wait for the store while hands are full; if it takes long, with the partitions paused."""
+        """Wait for the store while hands are full; if it takes long, with the partitions paused until they are half empty."""
         if not subscription.paused:
             await self._hand.wait_for_room(PATIENCE_SECONDS)
         if self._hand.is_full and not subscription.paused:
-            logger.warning("the store takes nothing: partitions are paused")
+            logger.info("hands are full: partitions are paused")
             await subscription.pause()
-        elif subscription.paused and not self._hand.is_full:
+        elif subscription.paused and self._hand.is_half_empty:
             await subscription.resume()
 
     def _read(self, record: Taken) -> Submission:
