@@ -55,13 +55,12 @@ def import_(file: Path, data: Path | None, admin_url: str, token: str | None, *,
 
     Run it with --dry-run first. An import that was stopped goes on where it stopped; one that is repeated changes nothing.
     """
-    from tropa_collector.store.sqlite.listing import key_counter  # noqa: PLC0415
-    from tropa_collector.store.sqlite.writer import FILE_NAME  # noqa: PLC0415
+    from tropa_collector.transfer.lists import key_counter_of  # noqa: PLC0415
     from tropa_collector.transfer.report import Report  # noqa: PLC0415
 
     settings = load({"data": data})
     job = _job(file, settings, **how)
-    stored = key_counter(settings.data / FILE_NAME)
+    stored = key_counter_of(settings)
     report = Report(stored[0] if stored else None) if dry_run else Report()
     try:
         if dry_run:
@@ -199,7 +198,7 @@ def export(data: Path | None, what: str, form: str, out: Path | None, **asked: s
     """Write all contacts or events as CSV or JSON Lines; a cell of CSV never begins as a formula would."""
     from tropa_collector.transfer import export as exporting  # noqa: PLC0415
 
-    rows = exporting.rows(load({"data": data}).data, what, exporting.Wanted(**asked))
+    rows = exporting.rows(load({"data": data}), what, exporting.Wanted(**asked))
     write = exporting.write_csv if form == "csv" else exporting.write_jsonl
     if out is None:
         write(rows, sys.stdout)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, Final, NamedTuple, TextIO
 
 import orjson
 
-from tropa_collector.errors import SettingsError, StoreError
+from tropa_collector.errors import SettingsError
 from tropa_collector.events.timestamps import to_microseconds
-from tropa_collector.store.sqlite.listing import KINDS, list_contacts, list_events, trait_names
-from tropa_collector.store.sqlite.writer import FILE_NAME
+from tropa_collector.settings import Settings
+from tropa_collector.store.sqlite.listing import KINDS
 from tropa_collector.transfer.cells import neutral
+from tropa_collector.transfer.lists import lists_of
 
 _PERSON: Final = ("id", "first_seen_at", *KINDS, "other_identifiers")
 _EVENT_COLUMNS: Final = (
@@ -46,25 +46,23 @@ class Table(NamedTuple):
     rows: Iterator[Mapping[str, Any]]
 
 
-def rows(directory: Path, what: str, wanted: Wanted) -> Table:
+def rows(settings: Settings, what: str, wanted: Wanted) -> Table:
     """The table of contacts or of events.
 
     Raises:
         StoreError: there is no store.
         SettingsError: ``since`` is no time, or a filter belongs to the other table.
     """
-    file = directory / FILE_NAME
-    if not file.is_file():
-        raise StoreError(f"There is no store in {directory}.")
+    lists = lists_of(settings)
     since = wanted.since_us
     if what == "events":
         if wanted.did or wanted.not_did:
             raise SettingsError("--did and --not-did choose contacts; for events there are --type and --event.")
-        return Table(_EVENT_COLUMNS, list_events(file, since=since, type_=wanted.type_, name=wanted.event))
+        return Table(_EVENT_COLUMNS, lists.events(since=since, type_=wanted.type_, name=wanted.event))
     if wanted.type_ or wanted.event:
         raise SettingsError("--type and --event choose events; for contacts there are --did and --not-did.")
-    columns = (*_PERSON, *(f"trait.{name}" for name in trait_names(file)))
-    return Table(columns, list_contacts(file, since=since, did=wanted.did, not_did=wanted.not_did))
+    columns = (*_PERSON, *(f"trait.{name}" for name in lists.trait_names()))
+    return Table(columns, lists.contacts(since=since, did=wanted.did, not_did=wanted.not_did))
 
 
 def write_csv(table: Table, file: TextIO) -> int:

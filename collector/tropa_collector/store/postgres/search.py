@@ -17,7 +17,7 @@ from tropa_collector.store.sqlite.words import MAX_WORD_CHARS
 _LAST = "\U0010ffff"
 
 #: What was done on a device since it is shared is nobody's: whether the earliest deed lies before that is all there is to know.
-DOERS = (
+_DOERS = (
     "SELECT i.contact FROM (SELECT identifier, min(timestamp) AS first FROM events"
     " WHERE type = 'track' AND name = {name} AND timestamp >= {since} AND identifier IS NOT NULL GROUP BY identifier) AS deeds"
     " JOIN identifiers AS i ON i.id = deeds.identifier WHERE i.shared_from IS NULL OR deeds.first < i.shared_from"
@@ -34,6 +34,12 @@ _WALK = (
     " AND NOT EXISTS (SELECT 1 FROM identifiers AS j WHERE j.contact = i.contact AND (j.last_day, j.id) > (i.last_day, i.id))"
     " ORDER BY i.last_day DESC, i.id DESC LIMIT {limit}"
 )
+
+
+def doers(session: Session, name: str, since: int | None) -> list[int]:
+    """The contacts that did ``name`` since a time, by the event's own, corrected clock."""
+    rows = session.execute(_DOERS.format(name="?", since="?"), (name, LOWEST if since is None else since))
+    return [contact for (contact,) in rows]
 
 
 class Marks:
@@ -69,8 +75,8 @@ def _sets(query: ContactQuery, searchable: list[str], marks: Marks) -> tuple[lis
     since = LOWEST if query.since is None else query.since
     for table, name, test in (("doers", query.did, "IN"), ("others", query.not_did, "NOT IN")):
         if name:
-            doers = DOERS.format(name=marks(name, "text"), since=marks(since, "bigint"))
-            tables.append(f"{table} AS MATERIALIZED ({doers})")
+            found = _DOERS.format(name=marks(name, "text"), since=marks(since, "bigint"))
+            tables.append(f"{table} AS MATERIALIZED ({found})")
             only += f" AND i.contact {test} (SELECT contact FROM {table})"
     if query.q:
         tables.append(f"named AS MATERIALIZED ({_named(query.q, searchable, marks)})")

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from tropa_collector.events.timestamps import to_iso
 from tropa_collector.identity.records import ERASED, LIVE, Key
+from tropa_collector.store.connection import Connection
 from tropa_collector.store.protocol import public_id, stored_event
 from tropa_collector.store.sqlite.behaviour import gather_doers
 from tropa_collector.store.sqlite.contact import traits_of
@@ -44,7 +45,7 @@ def list_events(file: Path, *, since: int | None, type_: str | None, name: str |
 
 
 def list_contacts(file: Path, *, since: int | None, did: str | None, not_did: str | None) -> Iterator[Mapping[str, Any]]:
-    """Contacts with the values of each of ``KINDS``, other identifiers as kind:value, traits as ``trait.<name>``."""
+    """Contacts as ``contact_row`` shows them."""
     tests = ["status = ?"]
     with reading(file) as connection:
         for table, name, test in (("wanted", did, "id IN temp.wanted"), ("unwanted", not_did, "id NOT IN temp.unwanted")):
@@ -53,10 +54,11 @@ def list_contacts(file: Path, *, since: int | None, did: str | None, not_did: st
                 tests.append(test)
         sql = f"SELECT id, first_seen FROM contacts WHERE {' AND '.join(tests)} ORDER BY id"
         for contact, first_seen in connection.execute(sql, (LIVE,)):
-            yield _contact(connection, contact, first_seen)
+            yield contact_row(connection, contact, first_seen)
 
 
-def _contact(connection: sqlite3.Connection, contact: int, first_seen: int) -> dict[str, Any]:
+def contact_row(connection: Connection, contact: int, first_seen: int) -> dict[str, Any]:
+    """A contact as a row of a table: values by kind, other identifiers as kind:value, traits as ``trait.<name>``."""
     own = [row for row in members_of(connection, contact) if row.state != ERASED]
     values = {kind: [row.value for row in own if row.kind == kind] for kind in KINDS}
     others = [f"{row.kind}:{row.value}" for row in own if row.kind not in KINDS]
