@@ -26,7 +26,7 @@ Finished = dict[str, Any]
 
 
 def size_of(proof: Proof, *, long: bool, scale: float) -> int:
-    return max(1, round((proof.long if long else proof.usual) * scale))
+    return max(proof.least, round((proof.long if long else proof.usual) * scale))
 
 
 def run(name: str, size: int, build: str = PRODUCT) -> list[Row]:

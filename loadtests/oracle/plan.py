@@ -51,6 +51,7 @@ class Proof(NamedTuple):
     run: Run
     impossible: Callable[[], str] = str
     broken: tuple[Broken, ...] = ()
+    least: int = 1  # below it the proof is another one
 
 
 def _module(build: str) -> str:
@@ -75,7 +76,7 @@ PROOFS: dict[str, Proof] = {
         broken=(Broken("drain_off", 2),),
     ),
     "stuck-upload": Proof(3, "stops", 1, 1, lambda path, _, __: drain.prove_stuck_upload(path)),
-    "full-disk": Proof(4, "MiB", 64, 64, lambda path, size, _: lasting.prove_full_disk(path, mebibytes=size), cannot_mount),
+    "full-disk": Proof(4, "MiB", 64, 64, lambda path, size, _: lasting.prove_full_disk(path, mebibytes=size), cannot_mount, least=24),
     "sync-errors": Proof(
         5, "seconds", 2, 20, lambda path, size, build: lasting.prove_sync_errors(path, seconds=size, module=_module(build)),
         cannot_inject, (Broken("synchronous_normal", 1),),
@@ -88,11 +89,11 @@ PROOFS: dict[str, Proof] = {
     "neighbours": Proof(7, "positions", 100, 100, lambda path, size, _: neighbours.prove(path, positions=size)),
     "overload": Proof(
         8, "seconds", 60, 600, lambda path, size, build: overload.prove(path, seconds=size, module=_module(build)),
-        cannot_compile, (Broken("endless_queue", 15),),
+        cannot_compile, (Broken("endless_queue", 15),), least=10,
     ),
     "destinations": Proof(9, "seconds of each run", 8, 60, lambda path, size, _: destinations.prove(path, seconds=size)),
     "malformed": Proof(12, "requests", 10_000, 200_000, lambda path, size, _: malformed.prove(path, count=size)),
-    "bombs": Proof(13, "MiB inflated", 1_024, 1_024, lambda path, size, _: bombs.prove(path, mebibytes=size)),
+    "bombs": Proof(13, "MiB inflated", 1_024, 1_024, lambda path, size, _: bombs.prove(path, mebibytes=size), least=1_024),
     "stalled": Proof(14, "connections", 1_000, 1_000, lambda path, size, _: stalled.prove(path, connections=size)),
     "strangers": Proof(15, "strangers", 200_000, 1_000_000, lambda path, size, _: strangers.prove(path, count=size)),
     "identity": Proof(
