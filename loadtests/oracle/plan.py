@@ -76,7 +76,9 @@ PROOFS: dict[str, Proof] = {
         broken=(Broken("drain_off", 2),),
     ),
     "stuck-upload": Proof(3, "stops", 1, 1, lambda path, _, __: drain.prove_stuck_upload(path)),
-    "full-disk": Proof(4, "MiB", 64, 64, lambda path, size, _: lasting.prove_full_disk(path, mebibytes=size), cannot_mount, least=24),
+    "full-disk": Proof(
+        4, "MiB", 64, 64, lambda path, size, _: lasting.prove_full_disk(path, mebibytes=size), cannot_mount, least=24
+    ),
     "sync-errors": Proof(
         5, "seconds", 2, 20, lambda path, size, build: lasting.prove_sync_errors(path, seconds=size, module=_module(build)),
         cannot_inject, (Broken("synchronous_normal", 1),),
