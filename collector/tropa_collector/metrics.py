@@ -2,7 +2,8 @@
 
 The conservation equation, per source and at any moment: ``received = stored + duplicate + quarantined + refused + in
 flight``. An event counts as received once its envelope was read; a request refused before that is in
-``tropa_requests_refused_total``.
+``tropa_requests_refused_total``. A collector before a log counts as stored what the log has: whether it was new is for the worker
+to say, whose own equation has the duplicates, and as refused what it gave back unstored.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
     receive    receive/endpoint.py    bytes → body → write key → receipt
     validate   events/validate.py     body → events, each valid or invalid with its reason
     enrich     enrich/                clock, page and campaign, device, place
+    log        kafka/                 only with --log: the batch waits in a topic, and a worker goes on from here
     resolve    identity/              whose event is it? (inside the store's transaction)
     store      store/                 committed and synced, or refused; invalid events into quarantine
     answer     receive/replies.py     200 only for what is on disk

@@ -18,7 +18,7 @@ from tropa_collector.settings import SourceOptions
 
 DAY = date(2026, 6, 1)  # long ago: no clock is corrected by so much, so that times are what they were said to be
 SEED = 6
-VISITS = 50
+VISITS = 25
 
 
 def play(collectors: Sequence[CollectorProcess]) -> int:

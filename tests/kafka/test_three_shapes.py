@@ -111,28 +111,31 @@ def wait_forwarded(shape: Shape) -> None:
     until(is_even)
 
 
-def contacts_of(shape: Shape) -> dict[str, tuple[str, ...]]:
-    """What each contact's id stands for in every store: its identifiers."""
-    found, before = {}, None
+def contacts_of(shape: Shape) -> list[dict[str, Any]]:
+    found, before = [], None
     while True:
         page = shape.admin.admin("/api/v1/contacts", limit=100, before=before)
-        for row in page["contacts"]:
-            contact = shape.admin.admin(f"/api/v1/contacts/id:{row['id']}")
-            found[row["id"]] = tuple(sorted(f"{one['kind']}:{one['value']}" for one in contact["identifiers"]))
+        found += [shape.admin.admin(f"/api/v1/contacts/id:{row['id']}") for row in page["contacts"]]
         before = page["next"]
         if before is None:
             return found
 
 
+def name_of(contact: dict[str, Any]) -> tuple[str, ...]:
+    """What a contact is called in every store: its identifiers."""
+    return tuple(sorted(f"{one['kind']}:{one['value']}" for one in contact["identifiers"]))
+
+
 def view(shape: Shape, clickhouse: ClickHouseDouble) -> View:
     """Everything that can be asked of a shape, without what is its own: internal ids and times of receipt."""
     wait_forwarded(shape)
-    names = contacts_of(shape)
+    found = contacts_of(shape)
+    names = {contact["id"]: name_of(contact) for contact in found}
     contacts, timelines = {}, {}
-    for contact_id, name in names.items():
-        contact = shape.admin.admin(f"/api/v1/contacts/id:{contact_id}")
+    for contact in found:
+        name = name_of(contact)
         contacts[name] = {key: plain(contact[key]) for key in ("identifiers", "traits", "trait_details", "events_count")}
-        timeline = shape.admin.admin(f"/api/v1/contacts/id:{contact_id}/events", limit=1000)["events"]
+        timeline = shape.admin.admin(f"/api/v1/contacts/id:{contact['id']}/events", limit=1000)["events"]
         timelines[name] = sorted((event["timestamp"], event["messageId"], event["type"]) for event in timeline)
     events = {event["messageId"]: plain(event) | {"contact": names.get(event["contact_id"])} for event in shape.admin.events()}
     refused = Counter((bad["source"], bad["code"], bad["path"], bad["original"]) for bad in shape.admin.quarantined())
