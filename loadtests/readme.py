@@ -34,6 +34,7 @@ PROMISES: dict[str, tuple[str, ...]] = {
         "identity", "poisoning",
     ),
     "**Hostile input** is refused cheaply, and memory stays bounded.": ("malformed", "bombs", "stalled", "strangers", "corrupted"),
+    "**A shop's day**, a mailing's burst in it, passes without a failed request.": ("shop",),
     "**A write key writes.** No route shows stored data to it.": ("authorisation",),
 }  # fmt: skip
 EVERYWHERE = (

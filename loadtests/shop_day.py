@@ -40,7 +40,7 @@ def run(shape: str, crowd: int, seconds: int, report: Path) -> list[Row]:
             str(report),
             "--only-summary",
         ]
-        finished = subprocess.run(command, cwd=Path(__file__).parents[1], check=False)
+        finished = subprocess.run(command, cwd=Path(__file__).parents[1], stdout=sys.stderr, check=False)
         metrics, memory = collector.metrics(), collector.rss_bytes() / 2**20
         stored = collector.count_events()
     done = f"{crowd} visitors, {shape}, {seconds} s: {stored} events stored"

@@ -25,6 +25,7 @@ from loadtests.oracle.proofs import (
     network,
     overload,
     power,
+    shop,
     stalled,
     strangers,
 )
@@ -114,5 +115,6 @@ PROOFS: dict[str, Proof] = {
     ),
     "slow-network": Proof(0, "seconds", 15, 300, lambda path, size, _: network.prove_slow(path, seconds=size)),
     "corrupted": Proof(0, "files", 12, 200, lambda path, size, _: corrupted.prove(path, files=size)),
+    "shop": Proof(0, "seconds", 60, 3_600, lambda path, size, _: shop.prove(path, seconds=size), least=30),
     "clock": Proof(0, "rounds", 1, 1, lambda path, _, __: clock.prove(path), cannot_compile),
 }  # fmt: skip

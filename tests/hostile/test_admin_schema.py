@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -28,11 +29,12 @@ OPERATIONS: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def collector(shared_collector: CollectorProcess) -> CollectorProcess:
+def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CollectorProcess]:
     """With a person in it whom references may mean, and something refused."""
-    shared_collector.post("/v1/identify", {"type": "identify", "userId": "42", "traits": {"email": "anna@example.com"}})
-    shared_collector.post("/v1/track", {"type": "track", "userId": "42"})
-    return shared_collector
+    with CollectorProcess(tmp_path_factory.mktemp("admin") / "data") as process:
+        process.post("/v1/identify", {"type": "identify", "userId": "42", "traits": {"email": "anna@example.com"}})
+        process.post("/v1/track", {"type": "track", "userId": "42"})
+        yield process
 
 
 @pytest.mark.parametrize("label", OPERATIONS)

@@ -1,4 +1,6 @@
-"""Who may do what: one row for each route of each listener. A route that has none is a deviation until somebody decides."""
+"""Who may do what: one row for each route. One that has none is a deviation until somebody decides; but the console's pages are
+shut to all without a session, so that of those only the open ones have a row.
+"""
 
 from __future__ import annotations
 
@@ -101,12 +103,6 @@ _ROWS: Final = {
         # The form that takes the token is open; what it does takes the token.
         CONSOLE: "POST /sign-in",
     },
-    May.CONSOLE: {
-        CONSOLE: "POST /sign-out|GET /|GET /overview/figures|GET /overview/day.json|GET /live|GET /live/stream"
-        "|GET /schema|GET /schema/event|GET /schema/plan.json|GET /setup|GET /setup/checklist|GET /setup/try|POST /setup/try"
-        "|GET /live/event/{event_id:int}|GET /quarantine|GET /quarantine/reason|POST /quarantine/reason"
-        "|GET /quarantine/{refused_id:int}|POST /quarantine/{refused_id:int}",
-    },
 }
 
 PERMISSIONS: Final = {
@@ -115,3 +111,8 @@ PERMISSIONS: Final = {
     for listener, rows in listeners.items()
     for row in rows.split("|")
 }
+
+
+def may(way: Way) -> May | None:
+    """Who may go this way; None: nobody has decided."""
+    return PERMISSIONS.get(way, May.CONSOLE if way.listener == CONSOLE else None)
