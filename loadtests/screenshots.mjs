@@ -36,7 +36,7 @@ const PAGES = {
   setup: { path: '/setup' },
   tester: { path: '/setup/try' },
   schema: { path: '/schema' },
-  schema_event: { path: '/schema', then: async (page) => { await page.locator('main tbody a').first().click(); await page.waitForLoadState(); } },
+  schema_event: { path: '/schema', then: async (page) => { await page.locator('main tbody a').first().click(); await page.waitForSelector('#plan'); } },
   quarantine: { path: '/quarantine' },
   quarantine_event: { path: '/quarantine', then: async (page) => { await page.locator('main tbody a').first().click(); await page.waitForLoadState(); } },
   preferences: { path: '/', ready: '.u-over', then: (page) => page.locator('.prefs summary').click() },

@@ -44,6 +44,7 @@ for (const { language, theme, viewport } of LOOKS) {
         await page.locator('.feed-row').first().click();
         await page.waitForSelector('#detail .json');
       }
+      if (path.startsWith('/schema/event')) await page.waitForSelector('#plan');
       if (path === '/') await page.click('.prefs summary');
       for (const summary of await page.locator('main summary').all()) await summary.click();
       const serious = await faults(page);

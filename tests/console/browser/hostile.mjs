@@ -104,13 +104,17 @@ test('each event of each kind, whole, is text', async () => {
 });
 
 test('pages of names and reasons made of them are text', async () => {
-  const { page, visit } = world;
+  const { page, visit, check } = world;
   await visit('/schema');
   const events = await hrefs(page, 'main tbody a[href^="/schema/event"]');
   await visit('/quarantine');
   const reasons = await hrefs(page, 'main tbody a[href^="/quarantine/reason"]');
   assert.ok(events.length > 200 && reasons.length > 50, `${events.length} ${reasons.length}`);
-  for (const path of [...events.filter((_, at) => at % 40 === 0), ...reasons.filter((_, at) => at % 20 === 0)]) await visit(path);
+  for (const path of [...events.filter((_, at) => at % 40 === 0), ...reasons.filter((_, at) => at % 20 === 0)]) {
+    await visit(path);
+    if (path.startsWith('/schema')) await page.waitForSelector('#plan');
+    await check();
+  }
 });
 
 test('the tester and a replay show them as text', async () => {

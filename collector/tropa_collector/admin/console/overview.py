@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from tropa_collector.admin.console.kept import Kept
 from tropa_collector.admin.console.rendering import visit_of
 from tropa_collector.metrics import OUTCOMES, Counters
 
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
 
 KEPT_SECONDS = 5.0  # a summary is not made anew for every browser that looks at it
 SAMPLE_SECONDS = 30.0
+PATIENCE_SECONDS = 0.1  # that the page waits for either: what is not ready is shown a moment later
+DAY_PATIENCE_SECONDS = 10.0
+NO_TRAFFIC: Final[dict[str, Any]] = {"minutes": [], "top": [], "sources": [], "rate": 0.0}
+NOBODY: Final[dict[str, Any]] = {
+    "sampled": 0, "of": 0, "countries": [], "devices": [], "browsers": [], "visitors": 0, "new": 0, "identified": 0,
+}  # fmt: skip
 
 
 def routes(console: Console) -> list[Route]:
@@ -32,8 +39,9 @@ def routes(console: Console) -> list[Route]:
 class _Overview:
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._traffic: tuple[float, dict[str, Any]] | None = None
-        self._visitors: tuple[float, dict[str, Any]] | None = None
+        views = console.parts.views
+        self._traffic = Kept(lambda: views.traffic(time.time_ns() // 1_000), seconds=KEPT_SECONDS)
+        self._visitors = Kept(lambda: views.visitors(time.time_ns() // 1_000), seconds=SAMPLE_SECONDS)
 
     async def page(self, request: Request) -> Response:
         return self._console.page(request, "overview.html", **await self._values())
@@ -44,14 +52,17 @@ class _Overview:
 
     async def day(self, request: Request) -> Response:
         """The plot's columns: seconds since 1970, then events of each outcome in five minutes."""
-        minutes = (await self._day())["minutes"]
+        day = await self._traffic.get(patience=DAY_PATIENCE_SECONDS) or NO_TRAFFIC
+        minutes = day["minutes"]
         words = visit_of(request).words
         names = [words.text(f"outcome.{outcome}") for outcome in OUTCOMES[:3]]
         return JSONResponse({"time": words.text("overview.time"), "names": names, "columns": _day_columns(minutes, time.time())})
 
     async def _values(self) -> dict[str, Any]:
         log, counters = self._console.parts.log, self._console.parts.counters
-        day, sample = await self._day(), await self._sample()
+        day = await self._traffic.get(patience=PATIENCE_SECONDS) or NO_TRAFFIC
+        sample = await self._visitors.get(patience=PATIENCE_SECONDS)
+        is_counted, sample = sample is not None, sample or NOBODY
         stored, duplicate, quarantined = (sum(row[column] for row in day["minutes"]) for column in (1, 2, 3))
         state = log.state
         return {
@@ -67,20 +78,11 @@ class _Overview:
             "now": time.time(),
             "destinations": [_destination(state) for state in self._console.parts.forwarders.states()],
             "sample": sample,
+            "is_counted": is_counted,
             "countries": shares((country or "", "", count) for country, count in sample["countries"]),
             "devices": shares((device or "", "", count) for device, count in sample["devices"]),
             "browsers": shares((browser or "", "", count) for browser, count in sample["browsers"]),
         }
-
-    async def _day(self) -> dict[str, Any]:
-        if self._traffic is None or time.monotonic() - self._traffic[0] > KEPT_SECONDS:
-            self._traffic = (time.monotonic(), await self._console.parts.views.traffic(time.time_ns() // 1_000))
-        return self._traffic[1]
-
-    async def _sample(self) -> dict[str, Any]:
-        if self._visitors is None or time.monotonic() - self._visitors[0] > SAMPLE_SECONDS:
-            self._visitors = (time.monotonic(), await self._console.parts.views.visitors(time.time_ns() // 1_000))
-        return self._visitors[1]
 
 
 def _destination(state: Mapping[str, Any]) -> dict[str, Any]:

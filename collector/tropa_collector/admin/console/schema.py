@@ -33,6 +33,7 @@ def routes(console: Console) -> list[Route]:
     return [
         Route("/schema", pages.page),
         Route("/schema/event", pages.event),
+        Route("/schema/properties", pages.properties),
         Route("/schema/plan.json", pages.plan),
     ]
 
@@ -62,7 +63,11 @@ class _Schema:
         )
 
     async def event(self, request: Request) -> Response:
-        """One event's properties, in its newest events and in those of a week ago."""
+        """One event; what it holds follows, because a sample may take a while."""
+        return self._console.page(request, "schema_event.html", event=_row(await self._entry(request), time.time(), 0))
+
+    async def properties(self, request: Request) -> Response:
+        """Its properties, in its newest events and in those of a week ago."""
         entry = await self._entry(request)
         week_ago = int(time.time()) - WEEK_SECONDS
         sample = await self._views.sample(entry.type, entry.name, until=entry.last_at + 59, limit=SAMPLE_EVENTS)
@@ -70,8 +75,7 @@ class _Schema:
         found, before = describe(sample), describe(earlier)
         return self._console.page(
             request,
-            "schema_event.html",
-            event=_row(entry, time.time(), 0),
+            "schema_properties.html",
             properties=[_dated(row) for row in rows(found.values(), len(sample))],
             sampled=len(sample),
             changes=changes(found, before) if before else None,

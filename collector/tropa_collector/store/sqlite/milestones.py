@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-LOOKED_AT = 20_000
+LOOKED_AT = 5_000
 
 
 def milestones(connection: sqlite3.Connection, browser: Sequence[str], server: Sequence[str]) -> dict[str, int]:

@@ -304,4 +304,6 @@ TEXTS: Final = {
     "schema.more": "and {n} more, less frequent: the filter finds them.",
     "schema.not_found": "No such event",
     "schema.not_found_text": "No event's name holds this.",
+    # -- schema, a sample under way
+    "schema.sampling": "The newest of these events are being read.",
 }

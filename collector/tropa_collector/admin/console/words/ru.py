@@ -304,4 +304,6 @@ TEXTS: Final = {
     "schema.more": "и ещё {n}, более редкие: их найдёт отбор.",
     "schema.not_found": "Такого события нет",
     "schema.not_found_text": "Ни одно название этого не содержит.",
+    # -- schema, a sample under way
+    "schema.sampling": "Читаем новейшие из этих событий.",
 }
