@@ -21,7 +21,7 @@ from tropa_collector.forward.dead_letters import DeadLetters
 from tropa_collector.forward.declared import declared
 from tropa_collector.forward.destination import Surroundings
 from tropa_collector.forward.memory import MemoryFeed
-from tropa_collector.forward.runner import Runner, state_of
+from tropa_collector.forward.runner import Runner
 from tropa_collector.settings import Settings
 from tropa_collector.store.protocol import IdentifierRow, LogFeed, Operation, Ref, Stream, Submission
 from tropa_collector.store.sqlite.client import SqliteLog
@@ -77,7 +77,7 @@ def test_a_500_loses_nothing_and_stores_nothing_twice(tmp_path: Path, clickhouse
     asyncio.run(to_clickhouse(tmp_path / "tables", MemoryFeed(), clickhouse.url, database))
     clickhouse.next_inserts(**{fault: 3})
     runner = asyncio.run(to_clickhouse(tmp_path, feed_of(300), clickhouse.url, database, batch_events=100))
-    assert state_of(runner)["retries"] == 3
+    assert runner.state()["retries"] == 3
     assert clickhouse.rows(database, "SELECT count() AS n, uniqExact(position) AS u FROM events") == [{"n": 300, "u": 300}]
 
 

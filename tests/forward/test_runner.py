@@ -15,7 +15,7 @@ from tropa_collector.forward.dead_letters import DeadLetters
 from tropa_collector.forward.declared import Declared
 from tropa_collector.forward.destination import Batch, DeliveryError, Options, Refused, Surroundings
 from tropa_collector.forward.memory import MemoryDestination, MemoryFeed
-from tropa_collector.forward.runner import FIRST_RETRY_SECONDS, Runner, state_of
+from tropa_collector.forward.runner import FIRST_RETRY_SECONDS, Runner
 from tropa_collector.store.protocol import LogFeed, Stream
 
 STREAMS: tuple[Stream, ...] = ("events", "changes")
@@ -67,7 +67,7 @@ def test_everything_comes_once_and_in_order(tmp_path: Path) -> None:
         assert rig.there.positions == list(range(1, 1_235))
         assert {len(batch.entries) for batch in rig.there.batches} == {100, 34}
         assert await rig.runner.lag() == {"lag_events": 0, "lag_seconds": 0.0}
-        assert state_of(rig.runner)["delivered"] == 1_234
+        assert rig.runner.state()["delivered"] == 1_234
 
     asyncio.run(scenario())
 
@@ -129,13 +129,13 @@ def test_a_fault_is_retried_later_and_later_with_the_same_batch(tmp_path: Path) 
             assert not await rig.runner.step()
             waits.append(rig.runner._not_before - asyncio.get_running_loop().time())
             assert rig.there.batches == []
-        assert state_of(rig.runner)["state"] == "failing"
+        assert rig.runner.state()["state"] == "failing"
         assert (await rig.runner.lag())["lag_events"] == 5
         assert 0 < waits[0] <= 2 * FIRST_RETRY_SECONDS
         assert 990 < waits[3] <= 1_000
         await rig.drain()
         assert rig.there.positions == [1, 2, 3, 4, 5]
-        assert state_of(rig.runner) | {"state": "running", "retries": 4, "delivered": 5} == state_of(rig.runner)
+        assert rig.runner.state() | {"state": "running", "retries": 4, "delivered": 5} == rig.runner.state()
 
     asyncio.run(scenario())
 
@@ -194,7 +194,7 @@ def test_a_destination_that_refuses_everything_is_wrong_itself(tmp_path: Path) -
         await rig.start()
         await rig.drain()
         assert (rig.there.batches, rig.runner.letters.letters) == ([], [])
-        assert "refuses everything" in state_of(rig.runner)["last_error"]
+        assert "refuses everything" in rig.runner.state()["last_error"]
         Picky.poison = frozenset()
         await rig.drain()
         assert rig.there.positions == list(range(1, 101))
@@ -210,7 +210,7 @@ def test_dead_letters_keep_to_their_budget(tmp_path: Path) -> None:
         await rig.drain()
         file = tmp_path / "dead-letters.jsonl"
         assert file.stat().st_size <= 1_000
-        state = state_of(rig.runner)
+        state = rig.runner.state()
         assert state["dead_lettered"] == 20 == state["dead_letters"] + state["dead_letters_dropped"]
         assert rig.runner.letters.letters[-1].position == 39
 
@@ -229,7 +229,7 @@ def test_a_pause_outlives_a_restart(tmp_path: Path) -> None:
         again = Rig(tmp_path, feed)
         await again.start()
         await again.drain()
-        assert (again.there.batches, state_of(again.runner)["state"]) == ([], "paused")
+        assert (again.there.batches, again.runner.state()["state"]) == ([], "paused")
         assert (await again.runner.lag())["lag_events"] == 5
         await again.runner.resume()
         await again.drain()

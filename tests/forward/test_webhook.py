@@ -99,6 +99,8 @@ def test_what_an_answer_means(server: OddServer, act: Act, error: type[DeliveryE
         deliver(server, batch(), timeout_seconds=0.5)
     assert type(caught.value) is error
     assert caught.value.retry_after_seconds == (17 if act.headers.get("Retry-After") else None)
+    assert "{}" not in str(caught.value), "what was answered may repeat an event: it is a detail, and in no log"
+    assert caught.value.detail == ("{}" if said.isdecimal() else "")
     assert len(server.got) == 1, "no redirect is followed, nothing is tried again here"
 
 

@@ -21,8 +21,9 @@ from tropa_collector.forward.dead_letters import DeadLetters
 from tropa_collector.forward.declared import Declared, declared
 from tropa_collector.forward.destination import Surroundings
 from tropa_collector.forward.feed import feed_of
+from tropa_collector.forward.figures import Figures
 from tropa_collector.forward.process import directory_of
-from tropa_collector.forward.runner import Figures, Runner
+from tropa_collector.forward.runner import Runner
 from tropa_collector.settings import Settings
 from tropa_collector.store.protocol import LogFeed
 

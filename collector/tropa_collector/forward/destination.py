@@ -21,10 +21,14 @@ Dotted = Annotated[str, Field(pattern=r"^[^.]+(\.[^.]+)*$", max_length=200)]
 
 
 class DeliveryError(TropaError):
-    """A batch was not taken. ``retry_after_seconds`` is what the other end asked for."""
+    """A batch was not taken. ``retry_after_seconds`` is what the other end asked for.
 
-    def __init__(self, message: str, *, retry_after_seconds: float | None = None) -> None:
+    ``detail`` is what it said: it may repeat an event, so it is shown to the operator and kept in no log and no file.
+    """
+
+    def __init__(self, message: str, *, detail: str = "", retry_after_seconds: float | None = None) -> None:
         super().__init__(message)
+        self.detail = detail
         self.retry_after_seconds = retry_after_seconds
 
 

@@ -20,7 +20,7 @@ from tropa_collector.forward.destination import DeliveryError, Options, Refused
 
 MAX_REPLY_BYTES: Final = 65_536
 LONGEST_ASKED_SECONDS: Final = 3_600.0
-_SHOWN_REPLY: Final = 160
+_SHOWN_REPLY: Final = 300
 _NEVER_AS_IT_IS: Final = frozenset((400, 413, 422))
 _NAT64: Final = 0x0064_FF9B << 64  # 64:ff9b::/96, by which a network reaches IPv4 (RFC 6052), without its last 32 bits
 Address = IPv4Address | IPv6Address
@@ -166,7 +166,7 @@ def expect_taken(reply: Reply) -> None:
     """
     if 200 <= reply.status < 300:
         return
-    said = f"answered {reply.status}: {reply.body[:_SHOWN_REPLY].decode('utf-8', 'replace')}".strip(": ")
+    said, detail = f"answered {reply.status}", reply.body[:_SHOWN_REPLY].decode("utf-8", "replace")
     if reply.status in _NEVER_AS_IT_IS:
-        raise Refused(said)
-    raise DeliveryError(said, retry_after_seconds=reply.retry_after_seconds)
+        raise Refused(said, detail=detail)
+    raise DeliveryError(said, detail=detail, retry_after_seconds=reply.retry_after_seconds)

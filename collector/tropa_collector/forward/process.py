@@ -26,7 +26,7 @@ from tropa_collector.forward.dead_letters import DeadLetters
 from tropa_collector.forward.declared import Declared, declared
 from tropa_collector.forward.destination import Surroundings
 from tropa_collector.forward.feed import feed_of
-from tropa_collector.forward.runner import Runner, state_of
+from tropa_collector.forward.runner import Runner
 from tropa_collector.store.protocol import LogFeed, Stream
 from tropa_collector.store.sqlite.frames import Frames, encode
 
@@ -134,7 +134,7 @@ class Process:
         except Exception:  # the forwarder loop's boundary
             logger.exception("the lag of destination %s is not known", runner.declared.name)
             lag = {"lag_events": 0, "lag_seconds": 0.0}
-        return state_of(runner) | lag
+        return runner.state() | lag
 
     async def _listen(self, messages: list[tuple[Any, ...]]) -> None:
         """Answer questions until the socket ends or ``stop`` comes."""

@@ -12,7 +12,6 @@ import random
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tropa_collector.events.timestamps import to_iso
@@ -20,7 +19,9 @@ from tropa_collector.forward.choose import change_for, wanted
 from tropa_collector.forward.cursor import Cursor
 from tropa_collector.forward.dead_letters import MAX_REASON_CHARS, DeadLetter, DeadLetters
 from tropa_collector.forward.declared import Declared
-from tropa_collector.forward.destination import Batch, DeliveryError, Destination, Refused, Surroundings
+from tropa_collector.forward.destination import Batch, DeliveryError, Destination, Surroundings
+from tropa_collector.forward.figures import Figures, said, state_of
+from tropa_collector.forward.isolate import deliver
 from tropa_collector.forward.mapping import mapped
 from tropa_collector.forward.rows import contact_number
 from tropa_collector.store.protocol import IdentifierRow, LogFeed, Logged, Stream, Stretch
@@ -30,30 +31,7 @@ logger = logging.getLogger("tropa.forward")
 ANNOUNCED_BATCHES: Final = 20  # cut ahead at once, so that a busy destination costs one sync a stretch and not one a batch
 SAVE_SECONDS: Final = 1.0
 FIRST_RETRY_SECONDS: Final = 0.25
-REFUSED_IN_A_ROW: Final = 8  # of a batch that has nothing accepted: then it is the destination that is wrong, not the events
 _NO_HEADS: Final[Mapping[Stream, int]] = {}
-
-
-@dataclass(slots=True)
-class Figures:
-    """Of one destination, since its process started."""
-
-    delivered: int = 0
-    left_out: int = 0  # by filter or consent
-    retries: int = 0
-    dead_lettered: int = 0
-    missed: int = 0  # purged from the log before it was their turn
-    failures_in_a_row: int = 0
-    last_error: str = ""
-    last_error_at: str = ""
-
-
-@dataclass(slots=True)
-class _Attempt:
-    """What became of a batch that was taken apart."""
-
-    accepted: int = 0
-    refused: list[tuple[Logged, str]] = field(default_factory=list)
 
 
 class Runner:
@@ -168,6 +146,10 @@ class Runner:
         """Of a backfill: everything up to its ends was taken, if not yet made safe."""
         return self.ends is not None and all(self._taken[stream] >= end for stream, end in self.ends.items())
 
+    def state(self) -> dict[str, Any]:
+        """As the admin API shows it, but for its lag."""
+        return dict(state_of(self.declared, self.cursor, self.letters, self.figures))
+
     async def lag(self) -> dict[str, float]:
         """Entries that are not safe at the destination yet, and how long the first of them has waited."""
         behind = {stream: max(0, self._heads.get(stream, 0) - self.cursor.positions.get(stream, 0)) for stream in self.streams}
@@ -234,36 +216,19 @@ class Runner:
         return await self._feed.identifiers(ids, sorted(contacts))
 
     async def _deliver(self, batch: Batch) -> bool:
-        """Deliver a batch, or, where it is refused, all of it that is not."""
+        """Deliver a batch; what is refused for good becomes dead letters. Whether it is safe there."""
         if not batch.entries and self._destination.repeats_batches:
             return True
-        attempt = _Attempt()
-        safe = await self._offer(batch, attempt)
+        attempt = await deliver(self._destination, batch)
         if attempt.refused:
             now = to_iso(time.time_ns() // 1_000)
-            letters = [_letter(batch.stream, entry, reason, now) for entry, reason in attempt.refused]
+            letters = [_letter(batch.stream, entry, str(refusal), now) for entry, refusal in attempt.refused]
             await asyncio.to_thread(self.letters.add, letters)
+            self.figures.tell(attempt.refused[-1][1])
             logger.warning("destination %s refused %d entries: %s", self.declared.name, len(letters), letters[-1].reason)
         self.figures.delivered += attempt.accepted
         self.figures.dead_lettered += len(attempt.refused)
-        return safe
-
-    async def _offer(self, batch: Batch, attempt: _Attempt) -> bool:
-        try:
-            safe = await self._destination.deliver(batch)
-        except Refused as refusal:
-            return await self._take_apart(batch, str(refusal), attempt)
-        attempt.accepted += len(batch.entries)
-        return safe
-
-    async def _take_apart(self, batch: Batch, reason: str, attempt: _Attempt) -> bool:
-        if len(batch.entries) > 1:
-            safe = [await self._offer(half, attempt) for half in batch.halves()]
-            return all(safe)
-        attempt.refused.append((batch.entries[0], reason))
-        if len(attempt.refused) >= REFUSED_IN_A_ROW and not attempt.accepted:
-            raise DeliveryError(f"It refuses everything: {reason}")
-        return True
+        return attempt.safe
 
     def _moved(self, stream: Stream, stretch: Stretch, *, safe: bool) -> None:
         self._taken[stream] = stretch.through
@@ -300,15 +265,14 @@ class Runner:
         figures = self.figures
         figures.retries += 1
         figures.failures_in_a_row += 1
-        figures.last_error = f"{type(error).__name__}: {error}"[:MAX_REASON_CHARS]
-        figures.last_error_at = to_iso(time.time_ns() // 1_000)
+        figures.tell(error)
         asked = getattr(error, "retry_after_seconds", None)
         most = min(self.options.longest_retry_seconds, FIRST_RETRY_SECONDS * 2 ** min(figures.failures_in_a_row, 20))
         self._not_before = time.monotonic() + (asked if asked is not None else random.uniform(most / 2, most))  # noqa: S311 - spread, no secret
         self._taken = dict(self.cursor.positions)
         foreseen = isinstance(error, DeliveryError | OSError | TimeoutError)
         if figures.failures_in_a_row == 1 or not foreseen:
-            logger.warning("destination %s: %s", self.declared.name, figures.last_error, exc_info=not foreseen)
+            logger.warning("destination %s: %s", self.declared.name, said(error), exc_info=not foreseen)
 
     # -- dead letters
 
@@ -330,24 +294,3 @@ class Runner:
 
 def _letter(stream: Stream, entry: Logged, reason: str, at: str) -> DeadLetter:
     return DeadLetter(stream, entry.position, str(entry.record.get("messageId") or ""), reason[:MAX_REASON_CHARS], at)
-
-
-def state_of(runner: Runner) -> dict[str, Any]:
-    """A destination as the admin API shows it; its lag is added by whoever asks for it."""
-    figures, options = runner.figures, runner.options
-    paused, failing = runner.cursor.paused, figures.failures_in_a_row > 0
-    return {
-        "name": runner.declared.name,
-        "type": options.type,
-        "state": "paused" if paused else "failing" if failing else "running",
-        "positions": dict(runner.cursor.positions),
-        "delivered": figures.delivered,
-        "left_out": figures.left_out,
-        "retries": figures.retries,
-        "dead_lettered": figures.dead_lettered,
-        "dead_letters": len(runner.letters.letters),
-        "dead_letters_dropped": runner.letters.dropped,
-        "missed": figures.missed,
-        "last_error": figures.last_error or None,
-        "last_error_at": figures.last_error_at or None,
-    }
