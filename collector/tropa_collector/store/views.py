@@ -127,6 +127,10 @@ class Visits(NamedTuple):
 class ProfileReader(Protocol):
     """One contact's history: each call is a bounded look."""
 
+    async def portrait(self, ref: Ref) -> dict[str, Any] | None:
+        """As ``ContactReader.contact``, and ``complete``: of a long history the newest events alone are counted."""
+        ...
+
     async def visits(self, contact: int, *, before: str | None = None, limit: int = 100) -> Visits:
         """The events of all its identifiers. A ``before`` that is no row's place is a ``ValueError``."""
         ...

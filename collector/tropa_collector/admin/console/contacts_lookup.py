@@ -59,7 +59,7 @@ class Lookup:
         Raises:
             BadRef, NotFound: as for ``found``.
         """
-        contact = await self._parts.contacts.contact(parse_ref(text, self._region))
+        contact = await self._parts.views.portrait(parse_ref(text, self._region))
         if contact is None:
             raise NotFound(f"There is no contact {text[:80]}.")
         return contact
@@ -91,7 +91,7 @@ class Lookup:
             limit=LISTED,
         )
         if exact is not None:
-            contact = await self._parts.contacts.contact(exact)
+            contact = await self._parts.views.portrait(exact)
             return Page([] if contact is None else [_summary(contact)])
         try:
             return await self._parts.contacts.search(query)
@@ -134,7 +134,7 @@ def is_known(kind: str) -> bool:
 
 def head(contact: Mapping[str, Any]) -> dict[str, Any]:
     """What stands above each page of one contact."""
-    names = ("id", "status", "first_seen_at", "last_seen_at", "events_count", "merged_ids")
+    names = ("id", "status", "first_seen_at", "last_seen_at", "events_count", "complete")
     known = any(is_known(one["kind"]) for one in contact["identifiers"])
     called = name_of(contact["traits"], contact["identifiers"])
     return {name: contact[name] for name in names} | {"name": called, "known": known}

@@ -9,6 +9,7 @@ from tropa_collector.events.timestamps import to_iso
 
 GAP_US: Final = 30 * 60 * 1_000_000  # of silence: what comes after it is another visit
 SHOWN_PROPERTIES = 4
+SHOWN_PRODUCTS = 3
 #: Segment's e-commerce names, in lower case.
 _ORDERS = frozenset({"order completed", "order paid", "order placed", "order updated", "purchase"})
 _RETURNS = frozenset({"order refunded", "order cancelled", "order canceled"})
@@ -16,6 +17,8 @@ _CARTS = frozenset(
     {"product added", "product removed", "cart viewed", "checkout started", "checkout step completed", "payment info entered"}
 )
 _AMOUNTS = ("total", "revenue", "value", "price")
+#: What stands elsewhere in a line that has a shape of its own.
+_BESIDE = frozenset({"currency", "order_id", "cart_id", "shipping", "tax", *_AMOUNTS})
 
 Row = Mapping[str, Any]
 
@@ -105,11 +108,18 @@ def _text(event: Row, properties: Row, shape: str) -> str:
     if event["type"] in {"page", "screen"}:
         page = _mapping(_mapping(event.get("context")).get("page"))
         return _first(properties.get("title"), page.get("title"), page.get("path"), page.get("url"))
-    if shape in {"cart", "order"} and properties.get("name"):
-        return _first(properties.get("name"))
-    shown = [(key, value) for key, value in properties.items() if isinstance(value, str | int | float) and value != ""]
-    hidden = {"currency", "order_id", "cart_id", *_AMOUNTS} if shape else set()
-    return ", ".join(f"{key}: {value}" for key, value in [one for one in shown if one[0] not in hidden][:SHOWN_PROPERTIES])
+    named = _first(properties.get("name")) or ", ".join(_names(properties.get("products")))
+    if named and event["type"] == "track":
+        return named
+    beside = _BESIDE if shape else ()
+    said = {key: value for key, value in properties.items() if isinstance(value, str | int | float) and key not in beside}
+    telling = {key: value for key, value in said.items() if not key.endswith("_id")} or said
+    return ", ".join(f"{key}: {value}" for key, value in list(telling.items())[:SHOWN_PROPERTIES])
+
+
+def _names(products: Any) -> list[str]:
+    listed = products[:SHOWN_PRODUCTS] if isinstance(products, list) else []
+    return [name for name in (_first(_mapping(product).get("name")) for product in listed) if name]
 
 
 def _first(*values: Any) -> str:

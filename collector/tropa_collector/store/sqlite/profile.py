@@ -11,11 +11,26 @@ import orjson
 
 from tropa_collector.identity.policy import DAY, kind_table
 from tropa_collector.store.protocol import Ref, public_id, stored_event
+from tropa_collector.store.sqlite.behaviour import touches
+from tropa_collector.store.sqlite.contact import History, document
 from tropa_collector.store.sqlite.refs import contact_of
-from tropa_collector.store.sqlite.timeline import HIGHEST, OLDEST, THROUGH, Share, blocks, moment, newest, shares_of, table_of
+from tropa_collector.store.sqlite.timeline import (
+    HIGHEST,
+    OLDEST,
+    THROUGH,
+    Figures,
+    Share,
+    blocks,
+    moment,
+    newest,
+    newest_figures,
+    page,
+    shares_of,
+    table_of,
+)
 from tropa_collector.store.views import Visits
 
-COUNTED = 100_000  # events that a plot of days counts
+COUNTED = 50_000  # events that are counted, from the newest run on, before older ones are left out
 LOOKED_AT = 400  # newest events that places and devices are read from
 _KINDS = kind_table()
 _VISITED = (
@@ -32,6 +47,21 @@ _TAIL_DAYS = (
     f"WITH {{mine}} SELECT timestamp / {DAY}, count(*) FROM events CROSS JOIN mine ON mine.identifier = events.identifier"
     f" WHERE id > {THROUGH} AND timestamp >= since AND timestamp < until GROUP BY 1"
 )
+
+
+def portrait(connection: sqlite3.Connection, ref: Ref) -> dict[str, Any] | None:
+    """``ProfileReader.portrait``."""
+    contact = contact_of(connection, ref)
+    if contact is None:
+        return None
+    complete = True
+
+    def figures(connection: sqlite3.Connection, shares: Sequence[Share]) -> dict[int, Figures]:
+        nonlocal complete
+        found, complete = newest_figures(connection, shares, COUNTED)
+        return found
+
+    return document(connection, contact, History(page, figures, touches)) | {"complete": complete}
 
 
 def visits(connection: sqlite3.Connection, contact: int, before: str | None, limit: int) -> Visits:

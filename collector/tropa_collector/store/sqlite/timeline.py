@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from tropa_collector.store.connection import Connection
@@ -144,22 +144,34 @@ def purge_runs(connection: sqlite3.Connection, oldest: int, rows: int) -> None:
 
 def figures(connection: sqlite3.Connection, shares: Sequence[Share]) -> dict[int, Figures]:
     """Exact figures of every identifier that anchors an event."""
-    if not shares:
-        return {}
+    return newest_figures(connection, shares, HIGHEST)[0]
+
+
+def newest_figures(connection: sqlite3.Connection, shares: Sequence[Share], enough: int) -> tuple[dict[int, Figures], bool]:
+    """Figures from the newest runs on, until they hold ``enough`` events; and whether they hold them all."""
     found: dict[int, Figures] = {}
-    for sql in (_RUN_FIGURES, _TAIL_FIGURES):
-        for identifier, count, first, last in connection.execute(sql.format(mine=table_of(shares))):
-            old = found.get(identifier)
-            new = Figures(count, first, last)
-            found[identifier] = new if old is None else Figures(old[0] + count, min(old[1], first), max(old[2], last))
-    return found
+    if not shares:
+        return found, True
+    _add(found, connection.execute(_TAIL_FIGURES.format(mine=table_of(shares))))
+    for runs in blocks(connection):
+        if sum(one.events for one in found.values()) >= enough:
+            return found, False
+        _add(found, connection.execute(_RUN_FIGURES.format(mine=table_of(shares)), runs))
+    return found, True
+
+
+def _add(found: dict[int, Figures], rows: Iterable[tuple[int, int, int, int]]) -> None:
+    for identifier, count, first, last in rows:
+        old = found.get(identifier)
+        new = Figures(count, first, last)
+        found[identifier] = new if old is None else Figures(old[0] + count, min(old[1], first), max(old[2], last))
 
 
 _RUN_FIGURES = (
     "WITH {mine} SELECT mine.identifier, count(*), min(t.timestamp), max(t.timestamp)"
     " FROM mine CROSS JOIN timeline_runs AS r CROSS JOIN timeline AS t"
     " ON t.run = r.run AND t.identifier = mine.identifier AND t.timestamp BETWEEN mine.since AND mine.until - 1"
-    f" WHERE t.event_id >= {OLDEST} GROUP BY mine.identifier"
+    f" WHERE r.run BETWEEN ? AND ? AND t.event_id >= {OLDEST} GROUP BY mine.identifier"
 )
 _TAIL_FIGURES = (
     "WITH {mine} SELECT mine.identifier, count(*), min(timestamp), max(timestamp)"

@@ -52,6 +52,9 @@ class SqliteViews:
     async def sample(self, type_: str, name: str, *, until: int, limit: int) -> list[tuple[int, dict[str, Any]]]:
         return await self._snapshots.read(lambda connection: census.sample(connection, type_, name, until, limit))
 
+    async def portrait(self, ref: Ref) -> dict[str, Any] | None:
+        return await self._snapshots.read(lambda connection: profile.portrait(connection, ref))
+
     async def visits(self, contact: int, *, before: str | None = None, limit: int = 100) -> Visits:
         return await self._snapshots.read(lambda connection: profile.visits(connection, contact, before, limit))
 
