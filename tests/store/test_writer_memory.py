@@ -63,15 +63,15 @@ def test_what_was_rolled_back_is_not_remembered(file: FileStore) -> None:
     assert file.rows("SELECT value FROM identifiers ORDER BY id") == [("u1",), ("c1",)]
 
 
-def test_recent_rows_are_forgotten_by_generation(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recent, "CACHE_ROWS", 3)
+def test_the_oldest_rows_are_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recent, "ROWS_KEPT", 8)
     rows: Recent[int] = Recent()
     for number in range(9):
         rows.put(number, number)
-    assert [rows.get(number) for number in range(9)] == [None, None, None, 3, 4, 5, 6, 7, 8]
+    assert [rows.get(number) for number in range(9)] == [None, None, 2, 3, 4, 5, 6, 7, 8]
     rows.forget(8)
-    rows.forget(3)
-    assert (rows.get(8), rows.get(3)) == (None, None)
+    rows.forget(9)
+    assert rows.get(8) is None
 
 
 def test_events_of_known_people_are_planned_from_memory_unless_their_contact_changes_with_them(file: FileStore) -> None:

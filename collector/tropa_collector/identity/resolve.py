@@ -61,8 +61,10 @@ T = TypeVar("T")
 
 def order_time(timestamp: int, received_at: int, trust: int) -> int:
     """The event's place in time: never in the future, and for a claim at most seven days back."""
-    ts = min(timestamp, received_at)
-    return max(ts, received_at - CLAIM_WINDOW) if trust == CLAIMED else ts
+    ts = timestamp if timestamp < received_at else received_at  # min takes four times as long, for every event
+    if trust == CLAIMED and ts < received_at - CLAIM_WINDOW:
+        return received_at - CLAIM_WINDOW
+    return ts
 
 
 def triage(  # noqa: PLR0913, PLR0917 - a batch, what the store knows of it, and the rules

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Generic, TypeVar
+from itertools import islice
+from typing import Any, Final, TypeVar
 
-CACHE_ROWS: Final = 12_288  # of one generation, of which there are two
+ROWS_KEPT: Final = 24_576
 Row = TypeVar("Row")
 
 
-class Recent(Generic[Row]):
-    """The latest rows by key, in two generations, so that forgetting costs nothing."""
-
-    def __init__(self) -> None:
-        self._now: dict[Any, Row] = {}
-        self._before: dict[Any, Row] = {}
-
-    def get(self, key: Any) -> Row | None:
-        row = self._now.get(key)
-        if row is None and (row := self._before.get(key)) is not None:
-            self._now[key] = row
-        return row
+class Recent(dict[Any, Row]):
+    """The latest rows by key; the oldest quarter is forgotten at once, so that a look-up is a dictionary's own."""
 
     def put(self, key: Any, row: Row) -> None:
-        if len(self._now) >= CACHE_ROWS:
-            self._before, self._now = self._now, {}
-        self._now[key] = row
-        self._before.pop(key, None)
+        if len(self) >= ROWS_KEPT:
+            for old in list(islice(self, ROWS_KEPT // 4)):
+                del self[old]
+        self[key] = row
 
     def forget(self, key: Any) -> None:
-        self._now.pop(key, None)
-        self._before.pop(key, None)
+        self.pop(key, None)
