@@ -10,9 +10,12 @@ from typing import Any
 
 import orjson
 import pytest
+from click.testing import CliRunner
 from loadtests.collector_process import CollectorProcess
 from tests.conftest import StartCollector
 from tests.forward.following import files_of, forwarding_pid, send, until
+
+from tropa_collector.cli import cli
 
 
 def tables(tmp_path: Path, **more: Any) -> str:
@@ -65,14 +68,25 @@ def test_pause_and_resume_and_what_is_not_there(tmp_path: Path, start_collector:
     send(collector, 1, 100)
     until(lambda: collector.admin("/api/v1/destinations")["destinations"][0]["lag_events"] == 100)
     assert files_of(tmp_path / "out") == []
-    assert collector.admin("/api/v1/destinations/files/resume", method="POST")["state"] == "running"
+    assert "paused" in command(collector, "list")
+    assert command(collector, "resume", "files") == "running\n"
     until(lambda: len(files_of(tmp_path / "out")) == 100)
     assert collector.admin("/api/v1/destinations/files/dead-letters") == {"dead_letters": [], "total": 0}
-    assert collector.admin("/api/v1/destinations/files/dead-letters/replay", method="POST")["replaying"] == 0
+    assert command(collector, "dead-letters", "files") == "0 dead letters\n"
+    assert command(collector, "dead-letters", "files", "--replay") == "0 are sent again\n"
+    assert command(collector, "pause", "files") == "paused\n"
     headers = {"Authorization": f"Bearer {collector.admin_token}"}
     for method, path in (("POST", "nothing/pause"), ("GET", "nothing/dead-letters"), ("POST", "nothing/dead-letters/replay")):
         status, body = collector.request(method, f"/api/v1/destinations/{path}", headers=headers, admin=True)
         assert (status, orjson.loads(body)["code"]) == (404, "not_found")
+
+
+def command(collector: CollectorProcess, *arguments: str) -> str:
+    """What ``tropa destinations`` prints."""
+    more = ["--admin", collector.admin_url, "--token", collector.admin_token]
+    result = CliRunner().invoke(cli, ["destinations", *arguments, *more])
+    assert result.exit_code == 0, result.output
+    return result.output
 
 
 def caught_up(collector: CollectorProcess) -> Any:
