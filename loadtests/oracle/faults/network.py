@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 from dataclasses import dataclass
 from typing import Self
@@ -51,19 +50,23 @@ class Network:
         link.add_done_callback(self._links.discard)
 
     async def _link(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        ends = [writer]
-        with contextlib.suppress(OSError):
+        ends, ways = [writer], list[asyncio.Task[None]]()
+        try:
             upstream, up = await asyncio.open_connection("127.0.0.1", self._upstream_port)
             ends.append(up)
-            ways = [asyncio.create_task(self._carry(reader, up)), asyncio.create_task(self._carry(upstream, writer, is_reply=True))]
-            try:
-                await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for way in ways:
-                    way.cancel()
-                await asyncio.gather(*ways, return_exceptions=True)
-        for end in ends:
-            end.close()
+            ways += [
+                asyncio.create_task(self._carry(reader, up)),
+                asyncio.create_task(self._carry(upstream, writer, is_reply=True)),
+            ]
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        except OSError:
+            pass  # the collector is gone: so is the line to it
+        finally:
+            for way in ways:
+                way.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
+            for end in ends:
+                end.close()
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_reply: bool = False) -> None:
         """Until an end closes or the line is cut; what a cut leaves of the piece has already gone out."""
