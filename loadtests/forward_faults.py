@@ -3,8 +3,8 @@
     python -m loadtests.forward_faults [--kills 10] [--events 10000] [--slow-seconds 30]
 
 ClickHouse answers 500 after it committed, one webhook takes 30 s for a request, one is dead and one answers 500 until they are
-mended, and the forwarding process is killed −9 again and again. A webhook's receiver counts a ``webhook-id`` once, as the standard
-asks.
+mended, one works, and the forwarding process is killed −9 again and again. A webhook's receiver counts a ``webhook-id`` once, as
+the standard asks.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import time
 import urllib.parse
 import urllib.request
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -67,10 +67,10 @@ def in_clickhouse(url: str) -> Count:
         return Counter(answer.read().decode().split())
 
 
-def tables(out: Path, clickhouse: str, slow: OddServer, failing: OddServer, dead_port: int) -> dict[str, Any]:
-    def webhook(url: str, **more: Any) -> dict[str, Any]:
+def tables(out: Path, clickhouse: str, webhooks: Mapping[str, str]) -> dict[str, Any]:
+    def webhook(url: str) -> dict[str, Any]:
         where = {"type": "webhook", "url": url, "secrets": [SECRET], "allow_private": True, "changes": False}
-        return {**where, "longest_retry_seconds": 2, **more}
+        return {**where, "longest_retry_seconds": 2, "timeout_seconds": 600, "batch_events": 1_000}
 
     return {
         "files": {"type": "jsonl", "path": str(out), "rotate_seconds": 1, "linger_seconds": 0.2},
@@ -81,9 +81,7 @@ def tables(out: Path, clickhouse: str, slow: OddServer, failing: OddServer, dead
             "longest_retry_seconds": 1,
             "batch_events": 500,
         },
-        "slow": webhook(slow.url, timeout_seconds=600, batch_events=1_000),
-        "failing": webhook(failing.url),
-        "dead": webhook(f"http://127.0.0.1:{dead_port}/"),
+        **{name: webhook(url) for name, url in webhooks.items()},
     }
 
 
@@ -92,10 +90,11 @@ async def prove(directory: Path, *, kills: int, events: int, slow_seconds: float
     dead_port = free_port()
     with ExitStack() as stack:
         clickhouse = stack.enter_context(clickhouse_double(directory / "clickhouse"))
-        slow, failing = stack.enter_context(OddServer()), stack.enter_context(OddServer())
+        quick, slow, failing = (stack.enter_context(OddServer()) for _ in range(3))
         slow.script.extend([Act(seconds=slow_seconds)])
         failing.always = Act(500)
-        declared = json.dumps(tables(directory / "out", clickhouse, slow, failing, dead_port))
+        webhooks = {"quick": quick.url, "slow": slow.url, "failing": failing.url, "dead": f"http://127.0.0.1:{dead_port}/"}
+        declared = json.dumps(tables(directory / "out", clickhouse, webhooks))
         collector = stack.enter_context(CollectorProcess(directory / "data", destinations=declared))
         issuer = Issuer(collector.port, collector.server_key, run="forward")
         issuer.start()
@@ -112,6 +111,7 @@ async def prove(directory: Path, *, kills: int, events: int, slow_seconds: float
         places: dict[str, Callable[[], Count]] = {
             "files": lambda: in_files(directory / "out"),
             "ClickHouse, 500 after it committed": lambda: in_clickhouse(clickhouse),
+            "a webhook that works": lambda: at_webhook(quick),
             f"a webhook that takes {slow_seconds:g} s": lambda: at_webhook(slow),
             "a webhook that answered 500": lambda: at_webhook(failing),
             "a webhook that was dead": lambda: at_webhook(risen),

@@ -32,11 +32,12 @@ def test_none_holds_up_another_and_all_end_with_everything(
     tmp_path: Path, start_collector: StartCollector, clickhouse: ClickHouseDouble
 ) -> None:
     hook = {"type": "webhook", "secrets": [SECRET], "allow_private": True, "changes": False, "longest_retry_seconds": 0.5}
-    with OddServer() as slow, OddServer() as broken:
+    with OddServer() as slow, OddServer() as broken, OddServer() as quick:
         slow.always, broken.always = Act(seconds=60), Act(500)
         dead_port = free_port()
         tables: dict[str, Any] = {
             "healthy": {"type": "jsonl", "path": str(tmp_path / "out"), "rotate_seconds": 0.2, "linger_seconds": 0.1},
+            "quick": {**hook, "url": quick.url, "linger_seconds": 0.1},
             "slow": {**hook, "url": slow.url, "timeout_seconds": 1.0},
             "broken": {**hook, "url": broken.url},
             "dead": {**hook, "url": f"http://127.0.0.1:{dead_port}/"},
@@ -46,7 +47,7 @@ def test_none_holds_up_another_and_all_end_with_everything(
         collector = start_collector(destinations=json.dumps(tables))
         clickhouse.next_inserts(fail_after_commit=2)
         send(collector, 1, EVENTS // 2)
-        until(lambda: len(files_of(tmp_path / "out")) == EVENTS // 2)
+        until(lambda: len(files_of(tmp_path / "out")) == EVENTS // 2 == len(numbers(quick.got)))
         states = until(lambda: behind(collector.admin("/api/v1/destinations")["destinations"]))
         assert {name: state["state"] for name, state in states.items() if name in ("broken", "dead")} == {
             "broken": "failing", "dead": "failing",
@@ -59,7 +60,8 @@ def test_none_holds_up_another_and_all_end_with_everything(
         broken.got.clear()
         everything = Counter(range(1, EVENTS + 1))
         until(lambda: len(numbers(slow.got)) == EVENTS and len(numbers(broken.got)) == EVENTS, seconds=60)
-        assert numbers(slow.got) == numbers(broken.got) == everything
+        until(lambda: len(numbers(quick.got)) == EVENTS)
+        assert numbers(slow.got) == numbers(broken.got) == numbers(quick.got) == everything
         query = "SELECT count() AS n, uniqExact(message_id) AS ids FROM events FINAL"
         until(lambda: clickhouse.rows("faulty", query) == [{"n": EVENTS, "ids": EVENTS}])
         assert Counter(row["properties"]["n"] for row in files_of(tmp_path / "out")) == everything

@@ -254,6 +254,25 @@ def test_a_store_put_back_from_a_backup_is_followed_from_its_end(tmp_path: Path)
     asyncio.run(scenario())
 
 
+def test_a_process_that_is_started_again_goes_on_where_it_was(tmp_path: Path) -> None:
+    """``begin`` is of the collector's start: long ago for a cursor that has moved, and still right for one that was never saved."""
+
+    async def scenario() -> None:
+        feed = feed_of(50)
+        rig = Rig(tmp_path, feed, start="now")
+        await rig.runner.start(await rig.heads(), begin={"events": 10, "changes": 0})
+        await rig.drain()
+        assert rig.there.positions == list(range(11, 51))
+        await rig.runner.stop()
+        feed.add("events", event(51), at=AT)
+        again = Rig(tmp_path, feed, start="now")
+        await again.runner.start(await again.heads(), begin={"events": 10, "changes": 0})
+        await again.drain()
+        assert again.there.positions == [51]
+
+    asyncio.run(scenario())
+
+
 def test_run_ends_when_asked_and_not_before(tmp_path: Path) -> None:
     async def scenario() -> None:
         feed = feed_of(0)

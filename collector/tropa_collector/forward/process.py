@@ -65,7 +65,7 @@ class Process:
     def __init__(self, channel: socket.socket, started: Mapping[str, Any], frames: Frames) -> None:
         self._channel = channel
         self._frames = frames
-        self._heads = cast("Mapping[Stream, int]", started["heads"])
+        self._begin = cast("Mapping[Stream, int]", started["begin"])
         data = Path(started["data"])
         locked(data)
         self._feed = feed_of(started["store"], data)
@@ -104,7 +104,7 @@ class Process:
         """A destination that cannot even begin is tried again, and is no trouble to its neighbours."""
         while True:
             try:
-                await runner.start(self._heads)
+                await runner.start(await self._heads(), begin=self._begin)
                 break
             except Exception as error:  # the forwarder loop's boundary
                 logger.exception("destination %s does not start", runner.declared.name)
@@ -112,14 +112,17 @@ class Process:
                 await asyncio.sleep(5)
         await runner.run()
 
+    async def _heads(self) -> dict[Stream, int]:
+        return {stream: await self._feed.head(stream) for stream in STREAMS}
+
     async def _watch(self) -> None:
         while True:
             try:
-                self._heads = {stream: await self._feed.head(stream) for stream in STREAMS}
+                heads = await self._heads()
+                for runner in self._runners.values():
+                    runner.wake(heads)
             except Exception:  # the forwarder loop's boundary: the file may be away for a moment
                 logger.exception("the log cannot be read")
-            for runner in self._runners.values():
-                runner.wake(self._heads)
             await asyncio.sleep(POLL_SECONDS)
 
     async def _report(self) -> None:

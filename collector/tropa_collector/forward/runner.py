@@ -57,12 +57,12 @@ class Runner:
         self._finishing = False
         self._writing = asyncio.Lock()
 
-    async def start(self, heads: Mapping[Stream, int]) -> None:
-        """Find the place to go on from. ``heads``: where a new destination begins unless it asks for the beginning."""
+    async def start(self, heads: Mapping[Stream, int], *, begin: Mapping[Stream, int] | None = None) -> None:
+        """Find the place to go on from. A new destination begins behind ``begin``, or ``heads``, unless it asks for all."""
         positions, known = self.cursor.positions, dict(self.cursor.positions)
         for stream in self.streams:
-            begin = heads[stream] if self.options.start == "now" else 0
-            position = positions.get(stream, begin)
+            first = (begin or heads)[stream] if self.options.start == "now" else 0
+            position = positions.get(stream, first)
             if position > heads[stream]:  # an older store was put back: what it lacks was delivered, what it will bring was not
                 logger.error("destination %s is ahead of the log, which was restored: it goes on at the end", self.declared.name)
                 position = heads[stream]

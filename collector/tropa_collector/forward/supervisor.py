@@ -34,7 +34,7 @@ class Forwarders:
         self._data: Path = settings.data
         self._tables = settings.destinations
         self._declared = {one.name: one for one in declared(self._tables)}
-        self._heads: Mapping[Stream, int] = {}
+        self._begin: Mapping[Stream, int] = {}  # where a new destination begins: what was there before this collector
         self._states: dict[str, dict[str, Any]] = {}
         self._asked: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._number = 0
@@ -42,7 +42,6 @@ class Forwarders:
         self._supervisor: asyncio.Task[None] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = False
-        self.restarts = 0
 
     # -- what the admin API sees
 
@@ -94,7 +93,7 @@ class Forwarders:
         if not self._declared:
             return
         feed = feed_of(self._settings.store, self._data)
-        self._heads = {stream: await feed.head(stream) for stream in _STREAMS}
+        self._begin = {stream: await feed.head(stream) for stream in _STREAMS}
         await feed.stop()
         self._supervisor = asyncio.create_task(self._supervise(), name="forwarding supervisor")
 
@@ -102,17 +101,19 @@ class Forwarders:
         delay = RESTART_SECONDS
         while True:
             started = asyncio.get_running_loop().time()
-            code = await self._spawn()
+            try:
+                fault = f"ended with {await self._run_one()}"
+            except OSError as error:
+                fault = f"does not start: {error}"
             if self._stopping:
                 return
-            logger.error("forwarding process ended with %s", code)
-            self.restarts += 1
+            logger.error("the forwarding process %s", fault)
             lived = asyncio.get_running_loop().time() - started
             delay = RESTART_SECONDS if lived > LONGEST_RESTART_SECONDS else min(2 * delay, LONGEST_RESTART_SECONDS)
             await asyncio.sleep(delay)
 
-    async def _spawn(self) -> int:
-        """Run one process to its end."""
+    async def _run_one(self) -> int:
+        """Run one process to its end; its exit status."""
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = await asyncio.create_subprocess_exec(
@@ -123,7 +124,7 @@ class Forwarders:
         channel = _Channel(self)
         await asyncio.get_running_loop().create_unix_connection(lambda: channel, sock=ours)
         # Through the socket, not the command line: tables hold secrets.
-        channel.send(("start", {"data": str(self._data), "destinations": self._tables, "heads": dict(self._heads),
+        channel.send(("start", {"data": str(self._data), "destinations": self._tables, "begin": dict(self._begin),
                                 "store": self._settings.store, "log_format": self._settings.log_format}))  # fmt: skip
         self._channel = channel
         if self._stopping:
@@ -147,7 +148,9 @@ class Forwarders:
         self._stopping = True
         if self._supervisor is None:
             return
-        if self._channel is not None:
+        if self._channel is None:
+            self._supervisor.cancel()  # it waits to start the next one
+        else:
             self._channel.send(("stop", 0.5 * seconds))
         done, _ = await asyncio.wait([self._supervisor], timeout=seconds)
         if not done:
