@@ -8,7 +8,6 @@ from typing import Any
 
 from loadtests.collector_process import CollectorProcess
 
-
 READY_SECONDS = 60.0
 
 

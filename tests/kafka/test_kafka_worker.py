@@ -8,20 +8,21 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 from loadtests.kafka_cluster import KafkaCluster
+from loadtests.kafka_offsets_first import HastyHand
 from tests.kafka.records import bad, record, submission, url
 
 from tropa_collector.errors import Unavailable
 from tropa_collector.kafka.address import kafka_address
-from tropa_collector.kafka.hand import FULL_EVENTS
+from tropa_collector.kafka.hand import FULL_EVENTS, Hand
 from tropa_collector.kafka.offsets import Offsets
 from tropa_collector.kafka.recall import Recall
 from tropa_collector.kafka.record import encode
 from tropa_collector.kafka.storing import Storing
-from tropa_collector.kafka.worker import Worker
+from tropa_collector.kafka.worker import NOTE_SECONDS, Worker
 from tropa_collector.metrics import Counters
 from tropa_collector.store.memory import MemoryStore
 from tropa_collector.store.protocol import Outcome, Submission
@@ -32,10 +33,10 @@ DOWN = Unavailable("The disk is gone.", code="store_down", retry_after_seconds=1
 class Working:
     """A worker and what it works with."""
 
-    def __init__(self, address: str, store: MemoryStore) -> None:
+    def __init__(self, address: str, store: MemoryStore, hand: type[Hand] = Hand) -> None:
         self.store = store
         self.counters = Counters()
-        self.worker = Worker(kafka_address(address), store, store, self.counters)
+        self.worker = Worker(kafka_address(address), store, store, self.counters, hand=hand)
         self.task = asyncio.create_task(self.worker.run())
 
     def figure(self, name: str) -> float:
@@ -50,11 +51,6 @@ class Working:
     async def stop(self) -> None:
         self.worker.stop()
         await self.task
-
-    async def die(self) -> None:
-        """As kill -9: nothing is finished and no offset is committed."""
-        self.task.cancel()
-        await asyncio.gather(self.task, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -79,6 +75,14 @@ def produce(kafka: KafkaCluster, topic: str, values: Iterable[bytes | Submission
         content = value if isinstance(value, bytes) else next(encode(value, max_bytes=1_000_000)).value
         producer.produce(topic, content, partition=partition)
     assert producer.flush(20) == 0
+
+
+def forget_offsets(kafka: KafkaCluster, group: str) -> None:
+    """As if the group's last worker had died before it committed any."""
+    offsets = [TopicPartition(group, number, 0) for number in range(4)]
+    asked = ConsumerGroupTopicPartitions(group, offsets)
+    admin = kafka.admin()
+    admin.alter_consumer_group_offsets([asked])[group].result(20)
 
 
 def message_ids(store: MemoryStore) -> list[str]:
@@ -107,22 +111,48 @@ def test_everything_is_stored_and_offsets_follow(kafka: KafkaCluster, topic: str
     asyncio.run(story())
 
 
-def test_what_a_dead_worker_had_stored_changes_nothing_when_it_comes_again(kafka: KafkaCluster, topic: str) -> None:
+def test_what_was_stored_changes_nothing_when_it_comes_again(kafka: KafkaCluster, topic: str) -> None:
     produce(kafka, topic, [submission(f"a{number}", bad_events=1) for number in range(50)])
 
     async def story() -> None:
         store = MemoryStore()
-        dead = Working(url(kafka, topic), store)
-        await until(lambda: len(store.records) == 50 and len(store.held) == 50)
-        await dead.die()
+        async with working(url(kafka, topic), store):
+            await until(lambda: len(store.records) == 50 and len(store.held) == 50)
+        forget_offsets(kafka, topic)
         produce(kafka, topic, [submission("fresh", bad_events=2)])
         async with working(url(kafka, topic), store) as one:
             await until(lambda: one.outcome("stored") > 0 and one.figure("in_hand_events") == 0)
-            await until(lambda: len(store.held) >= 52)
+            await until(lambda: one.outcome("duplicate") == 100 and len(store.held) >= 52)
             assert message_ids(store) == sorted([*names("a", 50), "fresh-0"])
             assert len(store.held) == 52
             assert one.outcome("stored") == 1
             assert one.counters.received["web"] == sum(one.outcome(name) for name in ("stored", "duplicate", "quarantined"))
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(("hand", "comes_again"), [(Hand, True), (HastyHand, False)], ids=["as built", "offsets first"])
+def test_what_a_worker_had_in_hand_and_could_not_store_comes_again(
+    kafka: KafkaCluster,
+    topic: str,
+    hand: type[Hand],
+    comes_again: bool,
+) -> None:
+    """And it does not, where offsets are committed before the store has the events: that is how one sees that they are not."""
+    produce(kafka, topic, [submission(f"a{number}") for number in range(30)])
+
+    async def story() -> None:
+        down, up = MemoryStore(), MemoryStore()
+        down.fail_with = DOWN
+        dying = Working(url(kafka, topic), down, hand=hand)
+        await until(lambda: dying.figure("in_hand_events") == 30)
+        taken_at = time.monotonic()
+        await until(lambda: time.monotonic() - taken_at > 2 * NOTE_SECONDS)
+        await dying.stop()
+        produce(kafka, topic, [submission("last")])
+        async with working(url(kafka, topic), up):
+            await until(lambda: "last-0" in message_ids(up) and (not comes_again or len(up.records) == 31))
+            assert len(up.records) == (31 if comes_again else 1)
 
     asyncio.run(story())
 

@@ -43,12 +43,14 @@ REOPEN_SECONDS: Final = 1.0
 class Worker:
     """One of the group. To the admin API it is the store's ``EventLog``, with what it knows of the log beside it."""
 
-    def __init__(self, address: KafkaAddress, store: EventLog, reader: EventReader, counters: Counters) -> None:
+    def __init__(
+        self, address: KafkaAddress, store: EventLog, reader: EventReader, counters: Counters, *, hand: type[Hand] = Hand
+    ) -> None:
         self._address = address
         self._store = store
         self._recall = Recall(reader)
         self._storing = Storing(store, counters, self._recall)
-        self._hand = Hand(self._storing)
+        self._hand = hand(self._storing)
         self._subscription: Subscription | None = None
         self._stopping = asyncio.Event()
         self._joined = False
