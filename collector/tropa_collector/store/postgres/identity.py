@@ -69,12 +69,16 @@ class Resolution:
             return [0] * len(calls), {}
         first = await self._triage(calls, NextIds())
         anchors: Sequence[int] = first.anchors
+        made: dict[int, int] = {}
         if first.slow or first.identifiers or await self._says_something(calls, anchors):
             await self.lock()
-            plan = await self._plan(calls)
+            free = await self.next_ids()
+            plan = await self._plan(calls, free)
             await self.write(plan)
             anchors = plan.anchors
-        return anchors, await self._write_days(anchors, records)
+            # New identifiers are written with the day of their first time: that day need not be written again.
+            made = {row.id: row.first_seen // _DAY for row in plan.identifiers if row.id >= free.identifier}
+        return anchors, made | await self._write_days(anchors, records, made)
 
     async def lock(self) -> None:
         """Until the transaction ends no other collector decides who is who."""
@@ -88,8 +92,8 @@ class Resolution:
         assert row is not None
         return NextIds(*row)
 
-    async def _plan(self, calls: Sequence[Call]) -> Plan:
-        first = await self._triage(calls, await self.next_ids())
+    async def _plan(self, calls: Sequence[Call], free: NextIds) -> Plan:
+        first = await self._triage(calls, free)
         snapshot = await self.load(first.contacts) if first.slow else _EMPTY
         return resolve(first, snapshot, policy=self.policy)
 
@@ -183,7 +187,8 @@ class Resolution:
         await EDGES.upsert(connection, plan.edges)
         parted = next((row.id for row in plan.log if row.action == "unmerge"), 0)
         await CANNOT_LINK.insert(connection, [(*pair, parted) for pair in plan.cannot_link], "ON CONFLICT DO NOTHING")
-        await connection.executemany("DELETE FROM cannot_link WHERE a = $1 AND b = $2", plan.can_link)
+        if plan.can_link:
+            await connection.executemany("DELETE FROM cannot_link WHERE a = $1 AND b = $2", plan.can_link)
         changed = await self._write_traits(plan.traits)
         rows = [(row[0], now, *row[1:9], json.dumps(row.detail), row.dedup_key) for row in plan.log]
         rows += await self._trait_changes(changed, plan.sequence.log, now)
@@ -224,8 +229,8 @@ class Resolution:
     async def _write_words(self, changed: Sequence[tuple[Place, Any, Any]]) -> None:
         """Keep the searchable traits' index in step."""
         found = [(word(old), word(new), *place) for place, old, new in changed if place[1] in self._searchable]
-        gone = [(old, *at) for old, _, *at in found if old]
-        await self._connection.executemany("DELETE FROM trait_words WHERE text = $1 AND identifier = $2 AND key = $3", gone)
+        if gone := [(old, *at) for old, _, *at in found if old]:
+            await self._connection.executemany("DELETE FROM trait_words WHERE text = $1 AND identifier = $2 AND key = $3", gone)
         await TRAIT_WORDS.insert(self._connection, [(new, *at) for _, new, *at in found if new], "ON CONFLICT DO NOTHING")
 
     async def _trait_changes(self, changed: Sequence[Place], first_id: int, now: int) -> list[tuple[Any, ...]]:
@@ -239,12 +244,12 @@ class Resolution:
             for n, (contact, names) in enumerate(sorted(keys.items()))
         ]
 
-    async def _write_days(self, anchors: Sequence[int], records: Sequence[Record]) -> dict[int, int]:
+    async def _write_days(self, anchors: Sequence[int], records: Sequence[Record], made: Mapping[int, int]) -> dict[int, int]:
         """When an identifier was last seen, to the day, written once a day. A row that another transaction holds is left to it."""
         known, seen = self._memory.last_days, dict[int, int]()
         for anchor, record in zip(anchors, records, strict=True):
             day = record[5] // _DAY
-            if anchor and known.get(anchor, -1) < day and seen.get(anchor, -1) < day:
+            if anchor and max(known.get(anchor, -1), made.get(anchor, -1), seen.get(anchor, -1)) < day:
                 seen[anchor] = day
         if seen:
             await self._connection.execute(

@@ -1,8 +1,8 @@
 """What one group commit does: everything that was taken together, in one transaction, beside those of other collectors.
 
 ``Transaction.commit`` is all or nothing. Locks are taken in one order, so that nobody waits in a circle: dedupe keys (sorted),
-then, only if something is new about who is who, the identity lock, then rows that no other connection writes. A row that
-PostgreSQL itself refuses is found by bisecting and put into quarantine.
+then, only if something is new about who is who, the identity lock, then the common counters. What needs no lock is done before it.
+A row that PostgreSQL itself refuses is found by bisecting and put into quarantine.
 """
 
 from __future__ import annotations
@@ -97,10 +97,10 @@ class Transaction:
             await self._take_part()
             outcomes = await self._sort_out(submissions, work)
             refused = self._memory.erased.refuse(work.records)
+            await self._count(work)
             anchors, last_days = await self.resolution.resolve(work.records)
             await self._insert_events(work.records, anchors)
             await self._insert_quarantined(work, refused)
-            await self._count(work)
         self._memory.note_seen(work.keys)
         self._memory.note_days(last_days)
         return outcomes
