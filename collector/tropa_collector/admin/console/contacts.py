@@ -15,6 +15,7 @@ from tropa_collector.admin.console.contacts_graph import picture
 from tropa_collector.admin.console.contacts_lookup import BadQuery, Lookup, head, is_known, plain
 from tropa_collector.admin.console.contacts_operations import CHOSEN, handle, pair_handle
 from tropa_collector.admin.console.contacts_timeline import whole_visits
+from tropa_collector.admin.console.masking import Typed
 from tropa_collector.admin.console.rendering import visit_of
 from tropa_collector.admin.refs import parse_ref
 from tropa_collector.errors import NotFound
@@ -116,7 +117,7 @@ class _Contacts:
         except ValueError as error:
             raise BadQuery(str(error)) from None
         visits, following = whole_visits(found.rows, more=found.more)
-        return {"visits": visits, "next": following}
+        return {"visits": visits, "next": following and Typed(following)}
 
     async def _number(self, request: Request) -> int:
         ref = parse_ref(request.path_params["ref"], self._parts.settings.default_country)

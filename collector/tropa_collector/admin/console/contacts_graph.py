@@ -18,7 +18,8 @@ Key = tuple[str, Any]
 
 
 def picture(identifiers: Sequence[Named], links: Sequence[Named]) -> dict[str, Any]:
-    """``{"width", "height", "nodes": [{"x", "y", "kind", "value", "class"}], "edges": [{"path", "x", "y", "n"}], "left_out"}``.
+    """``{"width", "height", "nodes": [{"x", "y", "kind", "value", "class"}], "edges": [{"x1", "y1", "x2", "y2", "middle", "n"}],
+    "left_out"}``.
 
     ``links`` are a spanning tree (identity.md, 2.13); ``n`` is an edge's place among them. An identifier that nothing links
     is a tree of its own.
@@ -85,8 +86,7 @@ def _node(key: Key, depth: int, row: float) -> dict[str, Any]:
 def _edge(parent: Mapping[str, Any], child: Mapping[str, Any], number: int) -> dict[str, Any]:
     x1, y1 = parent["x"] + NODE_WIDTH, parent["y"] + NODE_HEIGHT / 2
     x2, y2 = child["x"], child["y"] + NODE_HEIGHT / 2
-    middle = (x1 + x2) / 2
-    return {"path": f"M{x1} {y1}C{middle} {y1} {middle} {y2} {x2} {y2}", "x": middle, "y": (y1 + y2) / 2, "n": number}
+    return {"x1": x1, "y1": y1, "x2": x2, "y2": y2, "middle": (x1 + x2) / 2, "n": number}
 
 
 def _key(named: Named) -> Key:

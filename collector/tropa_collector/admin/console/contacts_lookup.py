@@ -75,7 +75,7 @@ class Lookup:
         kept = {name: value for name, value in asked.items() if value}
         return {
             "contacts": [row_of(row) for row in page.rows],
-            "next": page.next,
+            "next": page.next and Typed(page.next),  # no phone, though it looks like one
             "asked": {name: Typed(value) for name, value in asked.items()},
             "query": Typed(urlencode(kept)),
         }

@@ -58,8 +58,9 @@ class _Operations:
         if not other:
             listed = await self._lookup.listed(request)
             rows = [row for row in listed["contacts"] if row["id"] != found["id"]]
-            template = "contact_choices.html" if "hx-request" in request.headers else "contact_merge.html"
-            return self._console.page(request, template, contact=head(found), listed=listed | {"contacts": rows}, preview=None)
+            template = "contact_rows.html" if "hx-request" in request.headers else "contact_merge.html"
+            values = listed | {"contacts": rows, "chooser": found["id"], "contact": head(found), "preview": None}
+            return self._console.page(request, template, **values)
         pair = {"first": _ref(found["id"]), "second": tuple(parse_ref(other))}
         preview = await self._parts.log.operate(Operation("preview_merge", pair))
         theirs = await self._lookup.named(other)
