@@ -45,7 +45,7 @@ RULES = {
         ("starlette", "uvicorn", "uvloop", "httptools"),
         ("receive/", "admin/", "demo/", "app.py", "public.py", "listeners.py", "cli.py", "cli_work.py"),
     ),
-    "SQL": (("sqlite3", "aiosqlite"), ("store/", "transfer/", "doctor.py")),
+    "SQL": (("sqlite3", "aiosqlite", "asyncpg"), ("store/", "transfer/", "doctor.py")),
     "Kafka": (("confluent_kafka",), ("kafka/",)),
     "prometheus": (("prometheus_client",), ("metrics.py",)),
     "the command line": (("click",), ("cli.py", "cli_")),
