@@ -28,6 +28,16 @@ const choose = async (page) => {
   await page.waitForSelector('.stages');
 };
 
+const first = (selector, sight) => async (page) => {
+  await Promise.all([page.waitForNavigation(), page.locator(selector).first().click()]);
+  if (sight) await page.waitForSelector(sight);
+};
+const person = (rest) => async (page) => {
+  await page.locator('main a[href^="/contacts/"]').first().waitFor();
+  const address = await page.locator('main a[href^="/contacts/"]').first().getAttribute('href');
+  await page.goto(origin + address + rest);
+};
+
 const PAGES = {
   sign_in: { path: '/sign-in', out: true },
   overview: { path: '/', ready: '.u-over' },
@@ -36,9 +46,13 @@ const PAGES = {
   setup: { path: '/setup' },
   tester: { path: '/setup/try' },
   schema: { path: '/schema' },
-  schema_event: { path: '/schema', then: async (page) => { await page.locator('main tbody a').first().click(); await page.waitForSelector('#plan'); } },
+  schema_event: { path: '/schema', then: first('main tbody a', '#plan') },
   quarantine: { path: '/quarantine' },
-  quarantine_event: { path: '/quarantine', then: async (page) => { await page.locator('main tbody a').first().click(); await page.waitForLoadState(); } },
+  quarantine_event: { path: '/quarantine', then: first('main tbody a') },
+  contacts: { path: '/contacts?q=a' },
+  contact: { path: '/contacts?q=a', then: person('') },
+  contact_identity: { path: '/contacts?q=a', then: person('/identity') },
+  contact_merge: { path: '/contacts?q=a', then: person('/merge') },
   preferences: { path: '/', ready: '.u-over', then: (page) => page.locator('.prefs summary').click() },
 };
 

@@ -10,7 +10,7 @@ const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 const SERIOUS = ['serious', 'critical'];
 
 const PAGES = ['/', '/live', '/live/event/1', '/schema', '/schema/event?type=track&name=Product+Added', '/quarantine', '/quarantine/1',
-  '/quarantine/reason?code=bad_timestamp&path=%24.timestamp&source=shop', '/setup', '/setup/try', '/nothing'];
+  '/quarantine/reason?code=bad_timestamp&path=%24.timestamp&source=shop', '/setup', '/setup/try', '/contacts', '/contacts?q=anna', '/contacts/user_id:42', '/contacts/user_id:42/identity', '/contacts/user_id:42/merge', '/contacts/user_id:42/erase', '/nothing'];
 const LOOKS = [
   { language: 'en', theme: 'light', viewport: { width: 1440, height: 900 } },
   { language: 'ru', theme: 'dark', viewport: { width: 390, height: 844 } },
