@@ -19,17 +19,15 @@ from tropa_collector.forward.clickhouse import migrations, statements
 from tropa_collector.forward.cursor import Cursor
 from tropa_collector.forward.dead_letters import DeadLetters
 from tropa_collector.forward.declared import declared
-from tropa_collector.forward.destination import Surroundings
+from tropa_collector.forward.destination import STREAMS, Surroundings
 from tropa_collector.forward.memory import MemoryFeed
 from tropa_collector.forward.runner import Runner
 from tropa_collector.settings import Settings
-from tropa_collector.store.protocol import IdentifierRow, LogFeed, Operation, Ref, Stream, Submission
+from tropa_collector.store.protocol import IdentifierRow, LogFeed, Operation, Ref, Submission
 from tropa_collector.store.sqlite.client import SqliteLog
 from tropa_collector.store.sqlite.contacts import SqliteContacts
 from tropa_collector.store.sqlite.feed import SqliteFeed
 from tropa_collector.store.sqlite.writer import FILE_NAME
-
-STREAMS: tuple[Stream, ...] = ("events", "changes")
 
 
 async def to_clickhouse(directory: Path, feed: LogFeed, url: str, database: str, **options: Any) -> Runner:

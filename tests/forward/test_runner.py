@@ -13,12 +13,10 @@ from tests.forward.log_entries import AT, event, feed_of
 from tropa_collector.forward.cursor import Cursor
 from tropa_collector.forward.dead_letters import DeadLetters
 from tropa_collector.forward.declared import Declared
-from tropa_collector.forward.destination import Batch, DeliveryError, Options, Refused, Surroundings
+from tropa_collector.forward.destination import STREAMS, Batch, DeliveryError, Options, Refused, Surroundings
 from tropa_collector.forward.memory import MemoryDestination, MemoryFeed
 from tropa_collector.forward.runner import FIRST_RETRY_SECONDS, Runner
 from tropa_collector.store.protocol import LogFeed, Stream
-
-STREAMS: tuple[Stream, ...] = ("events", "changes")
 
 
 class Rig:

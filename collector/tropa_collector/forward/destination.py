@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, ClassVar, Literal, Protocol, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from tropa_collector.errors import TropaError
 from tropa_collector.store.protocol import IdentifierRow, Logged, Stream
 
+STREAMS: Final[tuple[Stream, ...]] = ("events", "changes")
 TrustName = Literal["claimed", "signed", "server"]
 Scalar = str | int | float | bool | None
 Dotted = Annotated[str, Field(pattern=r"^[^.]+(\.[^.]+)*$", max_length=200)]

@@ -24,7 +24,7 @@ from tropa_collector.errors import TropaError
 from tropa_collector.forward.cursor import Cursor
 from tropa_collector.forward.dead_letters import DeadLetters
 from tropa_collector.forward.declared import Declared, declared
-from tropa_collector.forward.destination import Surroundings
+from tropa_collector.forward.destination import STREAMS, Surroundings
 from tropa_collector.forward.feed import feed_of
 from tropa_collector.forward.runner import Runner
 from tropa_collector.store.protocol import LogFeed, Stream
@@ -34,7 +34,6 @@ logger = logging.getLogger("tropa.forward")
 
 POLL_SECONDS: Final = 0.2
 REPORT_SECONDS: Final = 1.0
-STREAMS: Final[tuple[Stream, ...]] = ("events", "changes")
 _NICE: Final = 5  # visitors' events come first
 _RECEIVE_BYTES: Final = 1 << 16
 
@@ -74,6 +73,7 @@ class Process:
         for one in declared(started["destinations"]):
             self._make(one, data)
         self._stop_seconds = 1.0
+        self._sending = asyncio.Lock()  # a report and an answer must not mix
 
     def _make(self, one: Declared, data: Path) -> None:
         """One whose cursor is damaged waits for the operator; its neighbours do not."""
@@ -167,7 +167,8 @@ class Process:
 
     async def _send(self, message: tuple[Any, ...]) -> None:
         try:
-            await asyncio.get_running_loop().sock_sendall(self._channel, encode(message))
+            async with self._sending:
+                await asyncio.get_running_loop().sock_sendall(self._channel, encode(message))
         except OSError:
             logger.debug("the collector is gone")
 

@@ -19,7 +19,7 @@ from tropa_collector.forward.choose import change_for, wanted
 from tropa_collector.forward.cursor import Cursor
 from tropa_collector.forward.dead_letters import MAX_REASON_CHARS, DeadLetter, DeadLetters
 from tropa_collector.forward.declared import Declared
-from tropa_collector.forward.destination import Batch, DeliveryError, Destination, Surroundings
+from tropa_collector.forward.destination import STREAMS, Batch, DeliveryError, Destination, Surroundings
 from tropa_collector.forward.figures import Figures, said, state_of
 from tropa_collector.forward.isolate import deliver
 from tropa_collector.forward.mapping import mapped
@@ -40,7 +40,7 @@ class Runner:
     def __init__(self, declared: Declared, feed: LogFeed, cursor: Cursor, letters: DeadLetters, surroundings: Surroundings) -> None:
         self.declared = declared
         self.options = declared.options
-        self.streams: tuple[Stream, ...] = ("events", "changes") if declared.options.changes else ("events",)
+        self.streams: tuple[Stream, ...] = STREAMS if declared.options.changes else ("events",)
         self.figures = Figures()
         self.cursor = cursor
         self.letters = letters

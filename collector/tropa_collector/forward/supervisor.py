@@ -13,6 +13,7 @@ from typing import Any, Final
 from tropa_collector.errors import NotFound, Unavailable
 from tropa_collector.forward.dead_letters import DeadLetter, read_dead_letters
 from tropa_collector.forward.declared import Declared, declared
+from tropa_collector.forward.destination import STREAMS
 from tropa_collector.forward.feed import feed_of
 from tropa_collector.settings import Settings
 from tropa_collector.store.protocol import Stream
@@ -23,7 +24,6 @@ logger = logging.getLogger("tropa.forward")
 RESTART_SECONDS: Final = 0.2
 LONGEST_RESTART_SECONDS: Final = 10.0
 ANSWER_SECONDS: Final = 5.0
-_STREAMS: Final[tuple[Stream, ...]] = ("events", "changes")
 
 
 class Forwarders:
@@ -93,7 +93,7 @@ class Forwarders:
         if not self._declared:
             return
         feed = feed_of(self._settings.store, self._data)
-        self._begin = {stream: await feed.head(stream) for stream in _STREAMS}
+        self._begin = {stream: await feed.head(stream) for stream in STREAMS}
         await feed.stop()
         self._supervisor = asyncio.create_task(self._supervise(), name="forwarding supervisor")
 
