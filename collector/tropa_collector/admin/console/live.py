@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import orjson
 from starlette.requests import Request
@@ -16,7 +16,7 @@ from tropa_collector.admin.console.event_view import event_values
 from tropa_collector.admin.console.forms import row_id
 from tropa_collector.admin.console.gate import SESSION_COOKIE
 from tropa_collector.admin.console.masking import Typed
-from tropa_collector.admin.console.rendering import shown
+from tropa_collector.admin.console.rendering import shown, visit_of
 from tropa_collector.errors import NotFound, Unavailable
 from tropa_collector.events.model import TYPES
 from tropa_collector.store.views import LiveFilter, Place
@@ -93,19 +93,20 @@ class _Live:
             self._streams -= 1
 
     def _is_open(self, request: Request) -> bool:
-        """A stream outlives neither its session nor the store."""
+        """A stream outlives neither its session, nor what that may see, nor the store."""
         session = self._console.sessions.find(request.cookies.get(SESSION_COOKIE, ""))
-        return session is not None and self._console.parts.log.state.code != "stopped"
+        may_see = session is not None and session.masked == visit_of(request).masked
+        return may_see and self._console.parts.log.state.code != "stopped"
 
 
 def live_filter(request: Request) -> LiveFilter:
     asked = request.query_params
     contact = _CONTACT.fullmatch(asked.get("contact", "").removeprefix("id:"))
-    outcome = asked.get("outcome", "")
+    outcomes: dict[str, Literal["stored", "quarantined"]] = {"stored": "stored", "quarantined": "quarantined"}
     return LiveFilter(
         source=asked.get("source", ""),
         type=asked.get("type", ""),
-        outcome="stored" if outcome == "stored" else "quarantined" if outcome == "quarantined" else "",
+        outcome=outcomes.get(asked.get("outcome", ""), ""),
         contact=int(contact[1]) if contact else 0,
         text=asked.get("text", "").strip()[:MAX_TEXT_CHARS],
     )

@@ -54,7 +54,8 @@ class _Setup:
         asked = request.query_params.get("address", "").strip()[:MAX_ADDRESS_CHARS].rstrip("/")
         if urlsplit(asked).scheme in {"http", "https"} and urlsplit(asked).netloc:
             return asked
-        return f"http://{request.url.hostname}:{self._console.parts.settings.port}"
+        host = request.url.hostname or "localhost"
+        return f"http://{f'[{host}]' if ':' in host else host}:{self._console.parts.settings.port}"
 
 
 def _shown(source: Source, address: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 (() => {
   "use strict";
   const MOST = 150; // rows kept in the page
+  const A_POLL = 40; // rows that one message holds at most
   const byId = (id) => document.getElementById(id);
   const [feed, form, status, pause, sampled, detail] = ["feed", "filters", "status", "pause", "sampled", "detail"].map(byId);
   const template = byId("row").content.firstElementChild;
@@ -48,7 +49,7 @@
 
   const receive = ({ rows, new: arrived, first }) => {
     if (first) { feed.replaceChildren(); waiting = []; }
-    sampled.hidden = first || arrived <= rows.length || isFiltered();
+    sampled.hidden = first || arrived <= rows.length || (isFiltered() && rows.length < A_POLL);
     sampled.textContent = sampled.dataset.text.replace("{shown}", rows.length).replace("{all}", arrived);
     if (!paused) { show(rows); return; }
     waiting = [...rows, ...waiting].slice(0, MOST);

@@ -111,7 +111,7 @@ TEXTS: Final = {
     "kind.phone": "phone",
     "kind.anonymous_id": "anonymous id",
     "kind.device_id": "device id",
-    "live.lead": "Every event within half a second of its arrival: choose one to see what each stage made of it.",
+    "live.lead": "Every event within half a second of its arrival: choose one to see what each stage made of it. A filter looks through the newest 2,000 and what follows.",
     "live.filter": "Filter",
     "live.text": "Anything",
     "live.text_hint": "A name, an id, any word within the event",
