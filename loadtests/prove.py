@@ -46,9 +46,9 @@ def run(name: str, size: int, build: str = PRODUCT) -> list[Row]:
 
 
 def caught(name: str, build: Broken) -> Row:
-    """Does the proof fail on a build that is broken on purpose? It must."""
+    """Does the proof fail on a build that is broken on purpose, and for that reason? It must."""
     rows = run(name, build.size, build.build)
-    faults = [row for row in broken(rows) if "ended in" not in row]
+    faults = [fault for fault in broken(rows) if build.says in fault]
     figure = f"caught: {faults[0]}" if faults else f"not caught: {rows[0].figure}"
     return Row("broken build", f"{build.build} under {name}", figure, "caught", bool(faults))
 

@@ -36,10 +36,11 @@ Run = Callable[[Path, int, str], Awaitable[list[Row]]]  # a directory of its own
 
 
 class Broken(NamedTuple):
-    """A build that must fail, and how large a run shows it."""
+    """A build that must fail, how large a run shows it, and what must then be said: not that it was slow, but what it broke."""
 
     build: str
     size: int
+    says: str
 
 
 class Proof(NamedTuple):
@@ -66,15 +67,15 @@ async def _kills(path: Path, size: int, build: str) -> list[Row]:
 
 
 PROOFS: dict[str, Proof] = {
-    "kills": Proof(1, "kills", 50, 300, _kills, broken=(Broken("ack_before_commit", 8),)),
+    "kills": Proof(1, "kills", 50, 300, _kills, broken=(Broken("ack_before_commit", 8, " lost"),)),
     "power": Proof(
         2, "cuts", 1_000, 20_000,
         lambda path, size, build: power.prove(path, cuts=size, module=power.EARLY if build == PRODUCT else _module(build)),
-        cannot_compile, (Broken("synchronous_normal", 30), Broken("ack_before_commit", 60)),
+        cannot_compile, (Broken("synchronous_normal", 30, " lost of "), Broken("ack_before_commit", 60, " lost of ")),
     ),
     "drain": Proof(
         3, "stops", 20, 200, lambda path, size, build: drain.prove(path, times=size, module=_module(build)),
-        broken=(Broken("drain_off", 2),),
+        broken=(Broken("drain_off", 2, "reset or left unanswered"),),
     ),
     "stuck-upload": Proof(3, "stops", 1, 1, lambda path, _, __: drain.prove_stuck_upload(path)),
     "full-disk": Proof(
@@ -82,17 +83,17 @@ PROOFS: dict[str, Proof] = {
     ),
     "sync-errors": Proof(
         5, "seconds", 2, 20, lambda path, size, build: lasting.prove_sync_errors(path, seconds=size, module=_module(build)),
-        cannot_inject, (Broken("synchronous_normal", 1),),
+        cannot_inject, (Broken("synchronous_normal", 1, "answers of 200"),),
     ),
     "resend": Proof(
         6, "events", 200_000, 2_000_000,
         lambda path, size, build: network.prove_resend(path, events=size, module=_module(build)),
-        broken=(Broken("dedupe_off", 2_000),),
+        broken=(Broken("dedupe_off", 2_000, "stored exactly once"),),
     ),
     "neighbours": Proof(7, "positions", 100, 100, lambda path, size, _: neighbours.prove(path, positions=size)),
     "overload": Proof(
         8, "seconds", 60, 600, lambda path, size, build: overload.prove(path, seconds=size, module=_module(build)),
-        cannot_compile, (Broken("endless_queue", 15),), least=10,
+        cannot_compile, (Broken("endless_queue", 15, ": 0 × 503"),), least=10,
     ),
     "destinations": Proof(9, "seconds of each run", 8, 60, lambda path, size, _: destinations.prove(path, seconds=size)),
     "malformed": Proof(12, "requests", 10_000, 200_000, lambda path, size, _: malformed.prove(path, count=size)),
@@ -102,16 +103,16 @@ PROOFS: dict[str, Proof] = {
     "identity": Proof(
         16, "operations", 100_000, 2_000_000,
         lambda path, size, build: identity.prove_streams(path, operations=size, build=build),
-        broken=(Broken("knows_no_limits", 3_000),),
+        broken=(Broken("knows_no_limits", 3_000, "streams differ"),),
     ),
     "poisoning": Proof(
         17, "sequences", 10_000, 100_000,
         lambda path, size, build: identity.prove_attacks(path, sequences=size, build=build),
-        broken=(Broken("believes_browsers", 50),),
+        broken=(Broken("believes_browsers", 50, "changed a proven contact"),),
     ),
     "authorisation": Proof(
         18, "rounds", 1, 1, lambda path, _, build: authorisation.prove(path, module=_module(build)),
-        broken=(Broken("no_token", 1),),
+        broken=(Broken("no_token", 1, "personal data of a canary"),),
     ),
     "slow-network": Proof(0, "seconds", 15, 300, lambda path, size, _: network.prove_slow(path, seconds=size)),
     "corrupted": Proof(0, "files", 12, 200, lambda path, size, _: corrupted.prove(path, files=size)),

@@ -8,6 +8,7 @@ import pytest
 
 from tropa_collector.store.pace import LEAST_BYTES, Pace
 from tropa_collector.store.sqlite.checkpoints import Checkpoints
+from tropa_collector.store.sqlite.client import PACE_SHARE
 
 EVENT_BYTES = 1_000
 SECONDS = 0.5
@@ -52,9 +53,9 @@ def longest_wait(bytes_per_second: float, *, fixed_seconds: float, checkpoint_sh
     return longest
 
 
-@pytest.mark.parametrize("bytes_per_second", [200_000, 500_000, 5_000_000])
+@pytest.mark.parametrize("bytes_per_second", [300_000, 500_000, 5_000_000])
 def test_who_is_let_in_waits_a_second_at_most(bytes_per_second: float) -> None:
-    pace = Pace(32_000_000, SECONDS)
+    pace = Pace(32_000_000, PACE_SHARE * SECONDS)
     assert longest_wait(bytes_per_second, fixed_seconds=0.03, checkpoint_share=1.0, pace=pace) <= 1.0
 
 

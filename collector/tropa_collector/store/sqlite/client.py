@@ -28,6 +28,7 @@ logger = logging.getLogger("tropa.store")
 
 FRAMES_IN_FLIGHT = 2
 FRAME_BYTES = 4_000_000  # of one frame: what one group commit takes
+PACE_SHARE = 0.7  # of queue_seconds: a checkpoint may come in between
 RESTART_SECONDS = 0.05
 LONGEST_RESTART_SECONDS = 1.0
 START_SECONDS = 30.0  # a long recovery or migration
@@ -61,7 +62,7 @@ class SqliteLog:
             dedupe_days=settings.dedupe_days,
         )
         self._queue_events = settings.queue_events
-        self._pace = Pace(settings.queue_bytes, settings.queue_seconds)
+        self._pace = Pace(settings.queue_bytes, PACE_SHARE * settings.queue_seconds)
         self._busy_since = 0.0  # when the writer could begin with the frame that it is to answer next
         self._queue_seconds = settings.queue_seconds
         self._waiting: deque[Waiting] = deque()
