@@ -125,6 +125,8 @@ def _shown(row: Sequence[Any], people: dict[int, str]) -> dict[str, Any]:
 def names_of(connection: sqlite3.Connection, contacts: Iterable[int]) -> dict[int, str]:
     """What to call each contact: the strongest identifier that it is known by; none for who is anonymous."""
     wanted = ",".join(map(str, contacts))
+    if not wanted:
+        return {}
     found = connection.execute(f"SELECT contact, kind, value FROM identifiers WHERE contact IN ({wanted}) AND state = 0")
     named: dict[int, tuple[int, str]] = {}
     for contact, kind, value in found:
