@@ -95,6 +95,19 @@ def test_a_row_that_postgresql_refuses_is_set_aside_and_its_neighbours_are_store
     assert asyncio.run(figures(database))["quarantined"] == 2
 
 
+def test_what_is_quarantined_may_hold_what_no_text_column_takes(database: str) -> None:
+    async def scenario() -> list[dict[str, Any]]:
+        log, snapshots = await started(database), Snapshots(database)
+        await log.commit(Submission((), [bad(1)._replace(name="a\0b", message_id="\ud800", original=b"\0\xff")]))
+        page = await PostgresReader(snapshots).quarantine()
+        await snapshots.stop()
+        await log.stop(seconds=5)
+        return page.rows
+
+    (row,) = asyncio.run(scenario())
+    assert (row["event"], row["messageId"], row["original"]) == ("a\ufffdb", "?", "\0\ufffd")
+
+
 def test_two_collectors_store_what_both_are_sent_once(database: str) -> None:
     async def scenario() -> int:
         logs = [await started(database) for _ in range(2)]

@@ -17,13 +17,16 @@ from typing import Any, Final, NamedTuple
 import asyncpg
 
 from tropa_collector.errors import RequestError, StoreError, Unavailable
+from tropa_collector.identity.policy import Policy
 from tropa_collector.settings import Settings
 from tropa_collector.store.postgres.connect import Connection, connect, sentence
+from tropa_collector.store.postgres.identity import Resolution
 from tropa_collector.store.postgres.memory import Memory
 from tropa_collector.store.postgres.migrate import migrate
 from tropa_collector.store.postgres.operations import operate
 from tropa_collector.store.postgres.retention import purge
 from tropa_collector.store.postgres.transaction import Transaction
+from tropa_collector.store.postgres.words import index_words
 from tropa_collector.store.protocol import Operation, StoreState, Submission
 
 logger = logging.getLogger("tropa.store")
@@ -58,6 +61,7 @@ class PostgresLog:
         self._queue_bytes = settings.queue_bytes
         self._queue_seconds = settings.queue_seconds
         self._memory = Memory()
+        self._policy = Policy(device_policy=settings.device_policy)
         self._waiting: deque[Waiting] = deque()
         self._taken: dict[int, list[Waiting]] = {}  # by writer
         self._arrived = asyncio.Event()
@@ -114,7 +118,7 @@ class PostgresLog:
         earlier = [one.future for batch in (*self._taken.values(), self._waiting) for one in batch]
         if earlier:
             await asyncio.wait(earlier)  # what was sent before it is there to be operated on
-        return await operate(self._url, operation)
+        return await operate(self._url, operation, self._policy, self._settings.searchable_traits)
 
     def _oldest_seconds(self) -> float:
         oldest = [batch[0].since for batch in (*self._taken.values(), self._waiting) if batch]
@@ -131,6 +135,7 @@ class PostgresLog:
         connections = [await connect(self._url) for _ in range(WRITERS)]
         try:
             schema = await migrate(connections[0])
+            await index_words(connections[0], frozenset(self._settings.searchable_traits))
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise StoreError(f"The schema in PostgreSQL cannot be brought up to date: {sentence(error)}") from None
         version = connections[0].get_server_version()
@@ -147,11 +152,15 @@ class PostgresLog:
         """Commit on one connection until the collector stops; make a new one whenever it is lost."""
         while connection is not None:
             try:
-                await self._commit_what_waits(number, Transaction(connection, self._memory))
+                await self._commit_what_waits(number, self._transaction(connection))
             except Exception as error:  # noqa: BLE001 - the writer loop: whatever it was, senders are answered and it goes on
                 self._lost(number, error)
             connection.terminate()
             connection = None if self._stopping else await self._reconnect()
+
+    def _transaction(self, connection: Connection) -> Transaction:
+        memory = self._memory
+        return Transaction(connection, memory, Resolution(connection, memory, self._policy, self._settings.searchable_traits))
 
     async def _commit_what_waits(self, number: int, transaction: Transaction) -> None:
         """Until the collector stops, or an error says that this connection is of no more use."""

@@ -83,7 +83,7 @@ OPERATIONS: Final[Mapping[str, Callable[..., Any]]] = {
 }
 
 
-async def operate(url: str, operation: Operation) -> Any:
+async def operate(url: str, operation: Operation, policy: Policy, searchable: Collection[str]) -> Any:
     """Do what an operator asks, in a transaction and on a connection of its own.
 
     Raises:
@@ -97,7 +97,7 @@ async def operate(url: str, operation: Operation) -> Any:
     except StoreError as error:
         raise Unavailable(str(error), code="store_down", retry_after_seconds=1) from None
     try:
-        return await _again(connection, operation)
+        return await _again(connection, operation, policy, searchable)
     except Refused as refused:
         raise Conflict(str(refused)) from None
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
@@ -106,19 +106,19 @@ async def operate(url: str, operation: Operation) -> Any:
         connection.terminate()
 
 
-async def _again(connection: Connection, operation: Operation) -> Any:
+async def _again(connection: Connection, operation: Operation, policy: Policy, searchable: Collection[str]) -> Any:
     for _ in range(TRIES - 1):
         try:
-            return await _operate(connection, operation)
+            return await _operate(connection, operation, policy, searchable)
         except asyncpg.PostgresError as error:
             if not is_retryable(error):
                 raise
-    return await _operate(connection, operation)
+    return await _operate(connection, operation, policy, searchable)
 
 
-async def _operate(connection: Connection, operation: Operation) -> Any:
+async def _operate(connection: Connection, operation: Operation, policy: Policy, searchable: Collection[str]) -> Any:
     async with connection.transaction():
-        resolution = Resolution(connection, Memory())
+        resolution = Resolution(connection, Memory(), policy, searchable)
         session = Session(connection, asyncio.get_running_loop())
         if operation.name == "erase":  # no commit is under way meanwhile
             await connection.execute("SELECT pg_advisory_xact_lock($1, $2)", LOCK_CLASS, ERASURE)

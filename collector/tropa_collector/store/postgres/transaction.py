@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 
@@ -137,8 +137,9 @@ class Transaction:
                     work.records.append(record)
                     work.keys.append(key)
             outcomes.append(bytes(flags))
-            _count_outcomes(submission, flags, work.rollups)
-            work.quarantined.extend(submission.quarantined)
+            quarantined = [Quarantined(*map(_plain, bad)) for bad in submission.quarantined]
+            _count_outcomes(submission.records, quarantined, flags, work.rollups)
+            work.quarantined.extend(quarantined)
             work.released.extend(submission.released)
         return outcomes
 
@@ -229,24 +230,23 @@ class Transaction:
         return [bytes([Outcome.QUARANTINED])]
 
 
-def _count_outcomes(submission: Submission, flags: bytearray, rollups: Counter[Rollup]) -> None:
-    records = submission.records
+def _count_outcomes(
+    records: Sequence[Record], quarantined: Sequence[Quarantined], flags: bytearray, rollups: Counter[Rollup]
+) -> None:
     if records:
         minute, source = records[0][5] // 60_000_000, records[0][0]
         for (type_, name, outcome), count in Counter(zip(map(_TYPE, records), map(_NAME, records), flags, strict=True)).items():
             rollups[minute, source, type_, name, outcome] += count
-    for bad in submission.quarantined:
+    for bad in quarantined:
         rollups[bad[1] // 60_000_000, bad[0], bad[2], bad[3], Outcome.QUARANTINED] += 1
 
 
+def _plain(field: Any) -> Any:
+    """What is quarantined may be anything: a text without what no text column takes. The original's bytes stay as they are."""
+    return field.encode("utf-8", "replace").decode().replace("\0", "\ufffd") if isinstance(field, str) else field
+
+
 def _refused(record: Record, error: Exception) -> Quarantined:
-    """The record as a row of quarantine, without what no text column takes."""
     source, _, type_, name, message_id, received_at, _, _, body, _ = record
-    original = body.encode("utf-8", "replace")
-    plain = [
-        text.encode("utf-8", "replace").decode().replace("\0", "\ufffd") for text in (type_, name, message_id, str(error)[:500])
-    ]
-    return Quarantined(
-        source, received_at, plain[0], plain[1], "store_refused", "$", f"The store could not hold this event: {plain[3]}", plain[2],
-        original, "{}",
-    )  # fmt: skip
+    why, original = f"The store could not hold this event: {str(error)[:500]}", body.encode("utf-8", "replace")
+    return Quarantined(source, received_at, type_, name, "store_refused", "$", why, message_id, original, "{}")

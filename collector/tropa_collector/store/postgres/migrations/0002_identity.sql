@@ -72,6 +72,7 @@ CREATE TABLE trait_words (               -- searchable traits that are text, cas
   text text COLLATE "C" NOT NULL, identifier bigint NOT NULL, key text COLLATE "C" NOT NULL,
   PRIMARY KEY (text, identifier, key)
 );
+CREATE TABLE trait_words_keys (key text COLLATE "C" PRIMARY KEY);  -- those that trait_words holds
 
 -- Append-only, in the order of commit: the ledger, and the feed of changes. action 'traits' is one row a batch and contact.
 CREATE TABLE identity_log (
