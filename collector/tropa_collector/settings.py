@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from pydantic_settings.sources import TomlConfigSettingsSource
 
 from tropa_collector.errors import SettingsError
+from tropa_collector.identity.policy import DevicePolicy
 from tropa_collector.kafka.address import kafka_address
 
 
@@ -73,6 +74,8 @@ class Settings(BaseSettings):
 
     # -- who is who
     default_country: str | None = Field(default=None, pattern="^[A-Z]{2}$")  # region of phones without one
+    device_policy: DevicePolicy = "complementary"  # when one browser joins two people who are both known
+    searchable_traits: Words = ("name", "first_name", "last_name", "email", "phone")  # found by their beginning, beside identifiers
 
     # -- limits of a request
     max_body_bytes: int = Field(default=512_000, ge=1_024, le=64_000_000)  # once inflated

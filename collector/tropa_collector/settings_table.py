@@ -37,6 +37,8 @@ def _default(field: FieldInfo) -> str:
     value = field.default
     if value is None or value == ():
         return "none"
+    if isinstance(value, tuple):
+        return f"`{','.join(value)}`"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
@@ -46,7 +48,7 @@ def _accepts(field: FieldInfo) -> str:
         return ", ".join(f"`{choice}`" for choice in choices)
     if field.annotation is bool:
         return "`true`, `false`"
-    return ", ".join(_bounds(field)) or ("a list, by commas" if field.default == () else "text")
+    return ", ".join(_bounds(field)) or ("a list, by commas" if isinstance(field.default, tuple) else "text")
 
 
 def _bounds(field: FieldInfo) -> Iterator[str]:

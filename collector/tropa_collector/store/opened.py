@@ -78,7 +78,9 @@ def store_of(settings: Settings) -> Store:
     if settings.store != "sqlite":
         return _postgres(settings)
     file = settings.data / FILE_NAME
-    return Store(SqliteLog(settings), SqliteReader(settings.data), SqliteContacts(file), SqliteViews(file))
+    return Store(
+        SqliteLog(settings), SqliteReader(settings.data), SqliteContacts(file, settings.searchable_traits), SqliteViews(file)
+    )
 
 
 def _postgres(settings: Settings) -> Store:
@@ -88,7 +90,12 @@ def _postgres(settings: Settings) -> Store:
     from tropa_collector.store.postgres.snapshots import Snapshots  # noqa: PLC0415
 
     snapshots = Snapshots(settings.store)
-    return Store(PostgresLog(settings), PostgresReader(snapshots), PostgresContacts(snapshots), cast("_Views", _Absent()))
+    return Store(
+        PostgresLog(settings),
+        PostgresReader(snapshots),
+        PostgresContacts(snapshots, settings.searchable_traits),
+        cast("_Views", _Absent()),
+    )
 
 
 class _Absent:

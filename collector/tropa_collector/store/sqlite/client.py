@@ -60,6 +60,8 @@ class SqliteLog:
             quarantine_days=settings.quarantine_days,
             quarantine_bytes=settings.quarantine_bytes,
             dedupe_days=settings.dedupe_days,
+            device_policy=settings.device_policy,
+            searchable_traits=settings.searchable_traits,
         )
         self._queue_events = settings.queue_events
         self._pace = Pace(settings.queue_bytes, PACE_SHARE * settings.queue_seconds)

@@ -57,11 +57,11 @@ class _Work:
 class Transaction:
     """Group commits on the one writing connection."""
 
-    def __init__(self, connection: sqlite3.Connection, *, dedupe: bool = True) -> None:
+    def __init__(self, connection: sqlite3.Connection, resolution: Resolution | None = None, *, dedupe: bool = True) -> None:
         self._connection = connection
         self._dedupe = dedupe
         self.trailing = Trailing(connection)
-        self.resolution = Resolution(connection, Policy())
+        self.resolution = resolution or Resolution(connection, Policy())
         self.erased = Erased(connection)
         (self._last_id,) = connection.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()
         self._minute = 0

@@ -25,12 +25,15 @@ from pathlib import Path
 from typing import Any
 
 from tropa_collector.errors import StoreError
+from tropa_collector.identity.policy import DevicePolicy, Policy
 from tropa_collector.store.protocol import Submission
 from tropa_collector.store.sqlite.checkpoints import Checkpoints
 from tropa_collector.store.sqlite.frames import Frames, decode_submission, encode
+from tropa_collector.store.sqlite.identity import Resolution
 from tropa_collector.store.sqlite.migrate import migrate
 from tropa_collector.store.sqlite.retention import Retention
 from tropa_collector.store.sqlite.transaction import Transaction
+from tropa_collector.store.sqlite.words import SEARCHABLE
 
 FILE_NAME = "tropa.sqlite3"
 LOCK_SECONDS = 5.0  # a predecessor may still be committing what it received
@@ -49,6 +52,8 @@ class WriterOptions:
     quarantine_days: int = 30
     quarantine_bytes: int = 256_000_000
     dedupe_days: int = 30
+    device_policy: DevicePolicy = "complementary"
+    searchable_traits: tuple[str, ...] = tuple(SEARCHABLE)
     synchronous: str = "FULL"
     dedupe: bool = True
 
@@ -73,7 +78,8 @@ class Writer:
         self._connection = connection
         self._channel = channel
         self._frames = Frames()
-        self._transaction = Transaction(connection, dedupe=options.dedupe)
+        resolution = Resolution(connection, Policy(device_policy=options.device_policy), options.searchable_traits)
+        self._transaction = Transaction(connection, resolution, dedupe=options.dedupe)
         self._retention = Retention(connection, options)
         self._checkpoints = Checkpoints(CHECKPOINT_BYTES)
         self._healthy = True
