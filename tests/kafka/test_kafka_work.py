@@ -86,3 +86,15 @@ def test_a_worker_that_is_stopped_leaves_nothing_to_be_done_twice(
     until(lambda: worker.count_events() == 30)
     until(lambda: worker.metrics()["tropa_store_in_hand_events"] == 0)
     assert worker.metrics().get('tropa_events_total{outcome="duplicate",source="shop"}', 0) == 0
+
+
+def test_brokers_that_answer_nothing_hold_up_no_stop(
+    collector: CollectorProcess, worker: WorkerProcess, kafka: KafkaCluster
+) -> None:
+    assert collector.post("/v1/track", {"event": "Seen", "anonymousId": "a"})[0] == 200
+    until(lambda: worker.count_events() == 1)
+    kafka.nodes[0].freeze()
+    try:
+        assert (worker.stop(), collector.stop()) == (0, 0), "within the time that the process has for it"
+    finally:
+        kafka.nodes[0].thaw()

@@ -7,9 +7,13 @@ and its offset is committed.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
+from functools import partial
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -21,6 +25,7 @@ logger = logging.getLogger("tropa.kafka")
 
 FETCHED_AHEAD_KBYTES: Final = 16_384
 TROUBLE_SECONDS: Final = 1.0  # to find out whether the brokers are back
+CLOSE_SECONDS: Final = 4.5  # to leave the group, ``on_revoked`` included
 _T = TypeVar("_T")
 
 
@@ -58,12 +63,14 @@ class Subscription:
         self._address = address
         self._holder = holder
         self._loop = asyncio.get_running_loop()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="kafka consumer")
+        self._calls: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._paused = False
         try:
             self._consumer = Consumer(self._config())
         except KafkaException as error:
             raise SettingsError(f"log: {error.args[0].str()}") from None
+        self._closed = False
+        Thread(target=self._serve, name="kafka consumer", daemon=True).start()
         self._consumer.subscribe([address.topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
 
     def _config(self) -> dict[str, Any]:
@@ -85,7 +92,14 @@ class Subscription:
         }
 
     async def _in_thread(self, function: Callable[..., _T], *arguments: Any) -> _T:
-        return await self._loop.run_in_executor(self._thread, function, *arguments)
+        answer: Future[_T] = Future()
+        self._calls.put(partial(_answer, answer, function, *arguments))
+        return await asyncio.wrap_future(answer)
+
+    def _serve(self) -> None:
+        """In the thread. It is a daemon, unlike an executor's: a consumer whose brokers are away may not come back from a call."""
+        while not self._closed:
+            self._calls.get()()
 
     async def take(self, records: int, seconds: float) -> list[Taken]:
         """Wait for something, then take what is there. It also keeps the worker in the group.
@@ -154,9 +168,13 @@ class Subscription:
         return str(found.error.str()) if found.error else ""
 
     async def close(self) -> None:
-        """Leave the group; partitions are revoked first."""
-        await self._in_thread(self._consumer.close)
-        self._thread.shutdown()
+        """Leave the group; partitions are revoked first. Brokers that are away are not waited for."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._in_thread(self._close), CLOSE_SECONDS)
+
+    def _close(self) -> None:
+        self._consumer.close()
+        self._closed = True
 
     # -- in the consumer's thread
 
@@ -185,6 +203,14 @@ class Subscription:
     def _ask(self, question: Coroutine[Any, Any, _T]) -> _T:
         """Let the event loop answer."""
         return asyncio.run_coroutine_threadsafe(question, self._loop).result()
+
+
+def _answer(answer: Future[_T], function: Callable[..., _T], *arguments: Any) -> None:
+    if answer.set_running_or_notify_cancel():
+        try:
+            answer.set_result(function(*arguments))
+        except Exception as error:  # noqa: BLE001 - it is raised where the answer is awaited
+            answer.set_exception(error)
 
 
 def _taken(message: Message) -> Taken:

@@ -35,7 +35,7 @@ logger = logging.getLogger("tropa.kafka")
 TAKE_RECORDS: Final = 100
 TAKE_SECONDS: Final = 0.2
 PATIENCE_SECONDS: Final = 1.0  # with full hands, before the partitions are paused
-REVOKE_SECONDS: Final = 5.0  # for what is in hand of partitions that go
+REVOKE_SECONDS: Final = 3.0  # for what is in hand of partitions that go
 NOTE_SECONDS: Final = 0.5  # between two commits of offsets: what a worker that dies leaves to be taken again
 REOPEN_SECONDS: Final = 1.0
 
