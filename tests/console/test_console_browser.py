@@ -33,9 +33,9 @@ def _programs() -> None:
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
 
 
-@pytest.mark.parametrize("program", ["story", "hostile", "accessible"])
+@pytest.mark.parametrize("program", ["story", "hostile", "accessible", "contacts"])
 def test_in_chromium(program: str, tmp_path: Path) -> None:
-    with CollectorProcess(tmp_path / "data", network_events_per_second=0) as collector:
+    with CollectorProcess(tmp_path / "data", network_events_per_second=0, default_country="RU") as collector:
         keys = {"TROPA_BROWSER_KEY": collector.browser_key, "TROPA_SERVER_KEY": collector.server_key}
         addresses = {"TROPA_ADMIN": collector.admin_url, "TROPA_URL": collector.url, "TROPA_ADMIN_TOKEN": collector.admin_token}
         done = subprocess.run(

@@ -16,6 +16,7 @@ from tropa_collector.identity.devices import settle
 from tropa_collector.identity.follow import follow_cores
 from tropa_collector.identity.graph import Graph
 from tropa_collector.identity.groups import apart, pieces
+from tropa_collector.identity.ledger import LogRow
 from tropa_collector.identity.link import link
 from tropa_collector.identity.policy import CLAIMED, DEVICE, NO_MERGE_RANK, SERVER, Policy
 from tropa_collector.identity.records import (
@@ -285,8 +286,13 @@ def part_names(graph: Graph, identifiers: Collection[int]) -> None:
             graph.replace(row._replace(alias_of=0))
 
 
+def _signed(row: LogRow, by: Operator) -> LogRow:
+    """With the operator's name; a merge, which the rules give no reason, with his reason too."""
+    return row._replace(actor=by.actor, reason=row.reason or (by.reason if row.action == "merge" else ""))
+
+
 def _finish(graph: Graph, by: Operator, call: Call) -> Plan:
     follow_cores(graph, call, 0)
     settle(graph, call, proven=False)
-    graph.log[:] = [row if row.actor != "system" else row._replace(actor=by.actor) for row in graph.log]
+    graph.log[:] = [row if row.actor != "system" else _signed(row, by) for row in graph.log]
     return plan_of(graph, [], [])

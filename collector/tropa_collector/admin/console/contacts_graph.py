@@ -33,7 +33,8 @@ def picture(identifiers: Sequence[Named], links: Sequence[Named]) -> dict[str, A
     rows = _rows(placed, steps)
     nodes = [_node(key, depth, rows[key]) for key, depth in placed.items()]
     at = dict(zip(placed, nodes, strict=True))
-    edges = [_edge(at[parent], at[child], number) for child, (parent, number) in steps.items()]
+    drawn = sorted(steps.items(), key=lambda step: step[1][1])  # as they are numbered, for who goes from one to the next by key
+    edges = [_edge(at[parent], at[child], number) for child, (parent, number) in drawn]
     return {
         "width": _MARGIN * 2 + max((node["x"] + NODE_WIDTH for node in nodes), default=0),
         "height": _MARGIN * 2 + max((node["y"] + NODE_HEIGHT for node in nodes), default=0),

@@ -116,7 +116,11 @@ def as_stored(typed: str, region: str | None) -> str:
         number = phonenumbers.parse(typed, region)
     except phonenumbers.NumberParseException:
         return typed
-    return f"+{number.country_code}{number.national_number}"
+    national = str(number.national_number)
+    if region and not typed.startswith("+") and not phonenumbers.is_valid_number(number):  # not yet whole: 8 916 is not yet +7 916
+        plan = phonenumbers.PhoneMetadata.metadata_for_region(region)
+        national = national.removeprefix((plan and plan.national_prefix) or "")
+    return f"+{number.country_code}{national}"
 
 
 def name_of(traits: Mapping[str, Any], identifiers: Iterable[Mapping[str, Any]]) -> str:

@@ -1,0 +1,82 @@
+"""What somebody types, and what a contact is called."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tropa_collector.admin.console.contacts_lookup import as_stored, name_of, ref_in
+from tropa_collector.admin.console.contacts_operations import handle
+from tropa_collector.admin.console.masking import masked
+from tropa_collector.admin.console.words import Words
+from tropa_collector.store.protocol import Ref
+
+
+@pytest.mark.parametrize(
+    ("typed", "region", "stored"),
+    [
+        ("8 916 123-45-67", "RU", "+79161234567"),
+        ("8 (916) 123", "RU", "+7916123"),
+        ("+7 916 123-45-67", None, "+79161234567"),
+        ("+7 916", None, "+7916"),
+        ("8 916 123-45-67", None, "8 916 123-45-67"),
+        ("42", "RU", "42"),
+        ("anna@example.com", "RU", "anna@example.com"),
+        ("", "RU", ""),
+    ],
+)
+def test_a_phone_is_looked_for_as_it_is_stored(typed: str, region: str | None, stored: str) -> None:
+    assert as_stored(typed, region) == stored
+
+
+@pytest.mark.parametrize(
+    ("typed", "ref"),
+    [
+        ("c12", Ref(id=12)),
+        ("id:c12", Ref(id=12)),
+        ("id:12", Ref(id=12)),
+        ("ext.crm:7", Ref("ext.crm", "7")),
+        ("email:Anna@Example.com", Ref("email", "anna@example.com")),
+        ("colour:red", None),
+        ("c0", None),
+        ("anna", None),
+        ("", None),
+    ],
+)
+def test_a_reference_names_one_contact(typed: str, ref: Ref | None) -> None:
+    assert ref_in(typed, None) == ref
+
+
+@pytest.mark.parametrize(
+    ("traits", "kinds", "name"),
+    [
+        ({"name": "Anna"}, {"email": "a@x.y"}, "Anna"),
+        ({"first_name": "Anna", "last_name": "Ivanova"}, {}, "Anna Ivanova"),
+        ({"name": {"first": "Anna"}}, {"user_id": "42", "email": "a@x.y"}, "a@x.y"),
+        ({"name": " "}, {"ext.crm": "7"}, "7"),
+        ({}, {"anonymous_id": "a-1"}, ""),
+        ({}, {"email": None}, ""),
+    ],
+)
+def test_what_a_contact_is_called(traits: dict[str, Any], kinds: dict[str, str | None], name: str) -> None:
+    assert name_of(traits, [{"kind": kind, "value": value} for kind, value in kinds.items()]) == name
+
+
+def test_what_stands_for_an_identifier_says_nothing_and_survives_the_mask() -> None:
+    handles = {handle({"kind": "phone", "value": f"+7916123{number:04}"}) for number in range(2_000)}
+    assert len(handles) == 2_000
+    assert {masked(one) for one in handles} == handles
+
+
+@pytest.mark.parametrize(
+    ("amount", "english", "russian"),
+    [
+        (4800, "4,800\u00a0EUR", "4\u202f800\u00a0EUR"),
+        (39.95, "39.95\u00a0EUR", "39,95\u00a0EUR"),
+        (40.0, "40\u00a0EUR", "40\u00a0EUR"),
+        (-1234.5, "-1,234.50\u00a0EUR", "-1\u202f234,50\u00a0EUR"),
+    ],
+)
+def test_money(amount: float, english: str, russian: str) -> None:
+    assert (Words("en").money(amount, "EUR"), Words("ru").money(amount, "EUR")) == (english, russian)
