@@ -65,5 +65,5 @@ def test_what_cannot_be_synced_is_not_acknowledged(tmp_path: Path) -> None:
 
 def test_a_build_that_does_not_sync_is_caught(tmp_path: Path) -> None:
     need(cannot_inject())
-    rows = asyncio.run(lasting.prove_sync_errors(tmp_path, seconds=0.5, module=f"{SABOTAGE}.synchronous_normal", slack=SLACK))
+    rows = asyncio.run(lasting.prove_sync_errors(tmp_path, seconds=1.5, module=f"{SABOTAGE}.synchronous_normal", slack=SLACK))
     assert any("answers of 200" in fault for fault in broken(rows))
