@@ -32,4 +32,7 @@ def work(**flags: Any) -> None:
 
     settings = load(flags)
     logs.configure(settings.log_format)
-    sys.exit(uvloop.run(run(Work(settings))))
+    process = Work(settings)
+    if process.credentials.made_admin_token:
+        click.echo(f"First start: admin token {process.credentials.made_admin_token}   (shown this once)")
+    sys.exit(uvloop.run(run(process)))

@@ -261,6 +261,21 @@ def test_bad_events_that_come_again_are_known_by_what_they_are() -> None:
     asyncio.run(story())
 
 
+def test_what_is_put_down_before_it_began_is_in_hand_no_more() -> None:
+    async def story() -> None:
+        store = MemoryStore()
+        hand = Hand(Storing(store, Counters(), Recall(store)))
+        hand.take_up([1])
+        hand.begin(1, 0, submission("a", 5))
+        assert (hand.records, hand.events) == (1, 5)
+        hand.put_down([1])
+        await until(lambda: (hand.records, hand.events) == (0, 0))
+        hand.begin(1, 1, submission("b"))
+        assert (hand.records, hand.partitions) == (0, []), "its partition has gone"
+
+    asyncio.run(story())
+
+
 def test_a_batch_of_one_request_keeps_its_outcomes_apart() -> None:
     async def story() -> None:
         store, counters = MemoryStore(), Counters()

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from tropa_collector.kafka.offsets import Offsets
@@ -92,17 +93,19 @@ class Hand:
         self.events += submission.events
         task = asyncio.create_task(self._store(state, offset, submission))
         state.tasks.add(task)
-        task.add_done_callback(state.tasks.discard)
+        task.add_done_callback(partial(self._ended, state, submission.events))
 
     async def _store(self, partition: _Partition, offset: int, submission: Submission) -> None:
-        try:
-            await self._storing.store(submission, again=offset < (partition.end_when_taken or 0))
-            partition.offsets.stored(offset)
-        finally:
-            self.records -= 1
-            self.events -= submission.events
-            if not self.is_full:
-                self._has_room.set()
+        await self._storing.store(submission, again=offset < (partition.end_when_taken or 0))
+        partition.offsets.stored(offset)
+
+    def _ended(self, partition: _Partition, events: int, task: asyncio.Task[None]) -> None:
+        """Of every task, also of one that was let go before its first step."""
+        partition.tasks.discard(task)
+        self.records -= 1
+        self.events -= events
+        if not self.is_full:
+            self._has_room.set()
 
     # -- offsets
 

@@ -65,6 +65,7 @@ class Subscription:
         self._loop = asyncio.get_running_loop()
         self._calls: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._paused = False
+        self._gone: set[int] = set()  # partitions that went during one call
         try:
             self._consumer = Consumer(self._config())
         except KafkaException as error:
@@ -121,7 +122,11 @@ class Subscription:
     def _consume(self, records: int, seconds: float) -> list[Message]:
         """``consume`` with a time limit waits for all it was asked for; this waits for one and takes the others that are there."""
         first = self._consumer.poll(seconds)
-        return [] if first is None else [first, *self._consumer.consume(records - 1, 0)]
+        if first is None:
+            return []
+        self._gone.clear()
+        others = self._consumer.consume(records - 1, 0)
+        return others if first.partition() in self._gone else [first, *others]  # it is the next owner's
 
     async def pause(self) -> None:
         """Take nothing more, and stay in the group."""
@@ -185,9 +190,11 @@ class Subscription:
         self._ask(self._holder.on_assigned(_numbers(partitions)))
 
     def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        self._gone.update(_numbers(partitions))
         self.commit(self._ask(self._holder.on_revoked(_numbers(partitions))))
 
     def _on_lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        self._gone.update(_numbers(partitions))
         self._ask(self._holder.on_lost(_numbers(partitions)))
 
     def _on_commit(self, error: KafkaError | None, _: object) -> None:
