@@ -46,7 +46,7 @@ prove: setup
 	$(BIN)/python -m loadtests.prove; status=$$?; $(BIN)/python -m loadtests.readme; exit $$status
 
 prove-long: setup
-	$(BIN)/python -m loadtests.prove --long
+	$(BIN)/python -m loadtests.prove --long; status=$$?; $(BIN)/python -m loadtests.readme; exit $$status
 
 schemas: setup
 	$(BIN)/tropa schemas --out schemas

@@ -76,14 +76,15 @@ def main() -> None:
     parser.add_argument("--long", action="store_true", help="at the sizes of a release")
     parser.add_argument("--only", nargs="+", choices=PROOFS, default=[*PROOFS])
     parser.add_argument("--scale", type=float, default=1.0, help="of the sizes; 0.05 is a look at the machinery")
-    parser.add_argument("--results", type=Path, help="default: loadtests/results/prove.json or prove_long.json; - for none")
+    parser.add_argument("--results", type=Path, help="default, of a whole run: loadtests/results/prove.json or prove_long.json")
     asked = parser.parse_args()
     started, surroundings = now(), machine()
     finished = prove(asked.only, long=asked.long, scale=asked.scale, show=lambda text: print(text, file=sys.stderr, flush=True))
     rows = [Row(**row) for one in finished for row in one["rows"]]
     print(table(rows))
-    path = asked.results or RESULTS / ("prove_long.json" if asked.long else "prove.json")
-    if str(path) != "-":
+    is_whole = len(asked.only) == len(PROOFS) and asked.scale == 1
+    path = asked.results or (RESULTS / ("prove_long.json" if asked.long else "prove.json") if is_whole else None)
+    if path is not None:
         path.parent.mkdir(exist_ok=True)
         content = document(finished, long=asked.long, scale=asked.scale, surroundings=surroundings, started=started)
         path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", "utf-8")

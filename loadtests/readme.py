@@ -7,8 +7,8 @@ python -m loadtests.readme --check   say whether they are those of the results
 from __future__ import annotations
 
 import json
-import re
 import sys
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -98,16 +98,17 @@ def speed(found: dict[str, Any]) -> str:
     )
 
 
-BLOCKS = {"promises": ("prove.json", promises), "speed": ("bench.json", speed)}
+BLOCKS = {"promises": (("prove.json", "prove_long.json"), promises), "speed": (("bench.json",), speed)}
 
 
 def written(text: str) -> str:
-    """The README with its generated parts as the results say; a part whose results are not there stays."""
-    for name, (file, make) in BLOCKS.items():
-        if (RESULTS / file).is_file():
-            content = make(json.loads((RESULTS / file).read_text("utf-8")))
-            pattern = rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)"
-            text = re.sub(pattern, lambda marks, content=content: marks[1] + content + marks[2], text, count=1, flags=re.DOTALL)  # type: ignore[misc]
+    """The README with its generated parts as the newest results say; a part whose results are not there stays."""
+    for name, (files, make) in BLOCKS.items():
+        results = [json.loads((RESULTS / file).read_text("utf-8")) for file in files if (RESULTS / file).is_file()]
+        if results:
+            start, end = f"<!-- {name} -->\n", f"\n<!-- /{name} -->"
+            before, _, rest = text.partition(start)
+            text = before + start + make(max(results, key=itemgetter("date"))) + end + rest.partition(end)[2]
     return text
 
 

@@ -40,7 +40,6 @@ class Offered:
     refused: list[float] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     sent: int = 0
-    late: float = 0.0  # seconds by which the generator itself ever fell behind
 
 
 async def prove(directory: Path, *, seconds: float, module: str = "tropa_collector", slack: float = 1.0) -> list[Row]:
@@ -125,7 +124,7 @@ async def _capacity(collector: CollectorProcess) -> float:
 async def _offer(collector: CollectorProcess, issuer: Issuer, events_per_second: float, seconds: float) -> Offered:
     """Requests at a rate, whatever becomes of those before them; refused ones are the issuer's to send again afterwards."""
     offered, idle, tasks = Offered(), [Connection(collector.port) for _ in range(CONNECTIONS)], set[asyncio.Task[None]]()
-    started, due = time.monotonic(), 0.0
+    started = time.monotonic()
 
     async def send(connection: Connection) -> None:
         numbers = issuer.take(BATCH_EVENTS)
