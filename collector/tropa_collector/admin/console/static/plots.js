@@ -16,14 +16,16 @@
   };
 
   const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-  const day = new Intl.DateTimeFormat(language, { month: "short", day: "numeric", year: "2-digit", timeZone: "UTC" });
+  const day = new Intl.DateTimeFormat(language, { month: "short", day: "numeric", timeZone: "UTC" });
+  const dayOfYear = new Intl.DateTimeFormat(language, { month: "short", day: "numeric", year: "numeric", timeZone: "UTC" });
   const number = new Intl.NumberFormat(language, { notation: "compact" });
 
   const DAY = 86_400;
   const STEPS = [1, 2, 7, 14, 28, 91, 182, 364].map((days) => days * DAY);
   /** A plot of days (data-by="day") has bars, and ticks at the days' own beginnings, in UTC. */
   const byDay = (element) => element.dataset.by === "day";
-  const moment = (element, seconds) => (byDay(element) ? day : clock).format(seconds * 1000);
+  const tick = (element, seconds) => (byDay(element) ? day : clock).format(seconds * 1000);
+  const moment = (element, seconds) => (byDay(element) ? dayOfYear : clock).format(seconds * 1000);
   const height = (element) => Number(element.dataset.height ?? HEIGHT);
 
   const options = (element, time, names) => {
@@ -36,10 +38,10 @@
       return { label, stroke, width: 1.5, fill: at === 0 ? stroke.replace("rgb(", "rgba(").replace(")", ", 0.14)") : undefined, points: { show: false }, paths: byDay(element) ? uPlot.paths.bars({ size: [0.7, 40, 2] }) : undefined };
     });
     return {
-      width: element.clientWidth, height: height(element), cursor: { y: false, points: { size: 7 } },
+      width: element.clientWidth, height: height(element), padding: [null, byDay(element) ? 24 : null, null, null], cursor: { y: false, points: { size: 7 } },
       scales: { x: { time: !byDay(element) }, y: { range: (_, low, high) => [0, Math.max(high * 1.08, 5)] } },
       axes: [
-        { ...axis, values: (_, ticks) => ticks.map((tick) => moment(element, tick)), space: 80, ...(byDay(element) ? { incrs: STEPS } : {}) },
+        { ...axis, values: (_, ticks) => ticks.map((seconds) => tick(element, seconds)), space: 80, ...(byDay(element) ? { incrs: STEPS } : {}) },
         { ...axis, values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? number.format(tick) : "")), size: 52 },
       ],
       series: [{ value: (_, seconds) => (seconds == null ? "—" : moment(element, seconds)), label: time }, ...series],
