@@ -92,7 +92,7 @@ class Bench:
             CollectorProcess(base / "second", store=store, queue_seconds=5) as second,
         ):
             yield self._sent("a collector, PostgreSQL", [first], {"collector": first.pid, **server})
-            roots = {"collectors": first.pid, "collectors ": second.pid, **server}
+            roots = {"first collector": first.pid, "second collector": second.pid, **server}
             yield self._sent("two collectors, PostgreSQL", [first, second], roots)
         yield from self._through_the_log(base)
 
@@ -136,7 +136,7 @@ def table(measured: list[Measured]) -> str:
     for shape, runs in by_shape.items():
         rate = statistics.median(run.events_per_second for run in runs)
         used = {name: statistics.median(run.cpu_us[name] for run in runs) for name in runs[0].cpu_us}
-        lines.append(f"| {shape} | {rate:,.0f} | {', '.join(f'{name.strip()} {value:.0f} µs' for name, value in used.items())} |")
+        lines.append(f"| {shape} | {rate:,.0f} | {', '.join(f'{name} {value:.0f} µs' for name, value in used.items())} |")
     return "\n".join(lines)
 
 
