@@ -50,9 +50,9 @@ const PAGES = {
   quarantine: { path: '/quarantine' },
   quarantine_event: { path: '/quarantine', then: first('main tbody a') },
   contacts: { path: '/contacts?q=a' },
-  contact: { path: '/contacts?q=a', then: person('') },
-  contact_identity: { path: '/contacts?q=a', then: person('/identity') },
-  contact_merge: { path: '/contacts?q=a', then: person('/merge') },
+  contact: { path: '/contacts?did=Order+Completed', then: person('') },
+  contact_identity: { path: '/contacts?did=Order+Completed', then: person('/identity') },
+  contact_merge: { path: '/contacts?did=Order+Completed', then: person('/merge') },
   preferences: { path: '/', ready: '.u-over', then: (page) => page.locator('.prefs summary').click() },
 };
 
