@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import signal
 import time
@@ -14,6 +13,7 @@ from tropa_collector.admin.api import AdminParts, admin_app
 from tropa_collector.admin.console.sessions import Sessions
 from tropa_collector.enrich.device import Devices
 from tropa_collector.enrich.place import Places
+from tropa_collector.footprint import settle_down
 from tropa_collector.forward.supervisor import Forwarders
 from tropa_collector.listeners import Listener, listener
 from tropa_collector.metrics import Counters
@@ -86,9 +86,7 @@ class Collector:
         )  # fmt: skip
         self._public = listener(endpoint, settings, settings.host, settings.port, self.counters)
         self._admin = listener(admin_app(parts), settings, settings.admin_host, settings.admin_port, self.counters)
-        gc.collect()
-        gc.freeze()  # what lives for ever need not be looked at again
-        gc.set_threshold(50_000, 20, 100)  # an event makes a dozen dicts and no cycle
+        settle_down(young=50_000, middle=20, old=100)
         await self._admin.start()
         await self._public.start()
 

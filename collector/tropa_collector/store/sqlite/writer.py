@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import gc
 import json
 import os
 import select
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from tropa_collector.errors import StoreError
+from tropa_collector.footprint import settle_down
 from tropa_collector.identity.policy import DevicePolicy, Policy
 from tropa_collector.store.protocol import Submission
 from tropa_collector.store.sqlite.checkpoints import Checkpoints
@@ -216,8 +216,7 @@ def serve(directory: Path, channel: socket.socket, options: WriterOptions) -> No
     except (StoreError, sqlite3.Error, OSError) as error:
         channel.sendall(encode(("failed", _opening_fault(error, directory / FILE_NAME))))
         raise SystemExit(1) from error
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)  # rows make no cycles; looking for them costs more than all else
+    settle_down(young=100_000, middle=50, old=100)
     channel.sendall(encode(("hello", schema, sqlite3.sqlite_version)))
     writer.run()
     connection.close()
