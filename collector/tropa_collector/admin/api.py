@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import orjson
@@ -14,10 +15,10 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from tropa_collector.admin.auth import RequireToken
-from tropa_collector.admin.console.application import console_app
-from tropa_collector.admin.console.gate import Door
+from tropa_collector.admin.console.door import Door
 from tropa_collector.admin.console.sessions import Sessions
 from tropa_collector.admin.contacts import contact_routes
 from tropa_collector.admin.destinations import destination_routes
@@ -79,13 +80,19 @@ def admin_app(parts: AdminParts) -> Starlette:
             ]
         ),
         middleware=[
-            Middleware(Door, console=console_app(parts, parts.console_sessions)),
+            Middleware(Door, open_console=partial(_open_console, parts)),
             Middleware(RequireToken, token_hash=parts.token_hash),
         ],
         exception_handlers={RequestError: _request_error, HTTPException: _http_error, Exception: _fault},
     )
     app.router.redirect_slashes = False
     return app
+
+
+def _open_console(parts: AdminParts) -> ASGIApp:
+    from tropa_collector.admin.console.application import console_app  # noqa: PLC0415 - see Door
+
+    return console_app(parts, parts.console_sessions)
 
 
 def _routes(api: _Api) -> list[Route]:

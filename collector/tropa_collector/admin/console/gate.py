@@ -18,7 +18,6 @@ LANGUAGE_COOKIE = "tropa_language"
 THEME_COOKIE = "tropa_theme"
 THEMES = ("light", "dark")
 OPEN_PATHS = ("/sign-in", "/preferences")
-_API = ("/api", "/metrics", "/health", "/ready")
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _HEADERS = {
     "content-security-policy": (
@@ -30,27 +29,6 @@ _HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
-
-
-class Door:
-    """ASGI middleware of the admin listener: what carries no token and is not the API's is the console's."""
-
-    def __init__(self, app: ASGIApp, console: ASGIApp) -> None:
-        self._app = app
-        self._console = console
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not _is_for_api(scope):
-            await self._console(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
-
-
-def _is_for_api(scope: Scope) -> bool:
-    path = scope["path"]
-    return any(path == root or path.startswith(f"{root}/") for root in _API) or any(
-        name == b"authorization" for name, _ in scope["headers"]
-    )
 
 
 class Gate:
