@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from tests.contract.door import Door
 
 from tropa_collector.admin.api import admin_app
+from tropa_collector.admin.console.application import console_app
 from tropa_collector.public import public_app
 from tropa_collector.settings import Settings
 
@@ -57,9 +58,8 @@ def admin_routes() -> list[BaseRoute]:
 def ways() -> list[Way]:
     """Every way into the collector, from the tables that answer requests."""
     anything: Any = _Anything()
-    admin = admin_app(anything)
-    gates: list[Any] = [layer.kwargs["console"] for layer in admin.user_middleware if "console" in layer.kwargs]
-    found = [*_of(API, admin.routes), *_of(CONSOLE, gates[0]._app.routes)]
+    console: Any = console_app(anything, anything)
+    found = [*_of(API, admin_routes()), *_of(CONSOLE, console._app.routes)]
     found += [Way(PUBLIC, "POST", path) for path in Door()._app._routes if not path.endswith("/")]
     found += [Way(PUBLIC, "GET", path) for path in VARYING]
     found += _of(PUBLIC, public_app(Settings(), anything).routes)
