@@ -107,7 +107,7 @@ class _Contacts:
             links=why["links"],
             refused=await self._refused(refused, contact["id"]),
             history=why["ledger"][-SHOWN_HISTORY:][::-1],
-            merges=[row for row in why["ledger"] if row.get("merge_id")][::-1],
+            merges=[row for row in why["ledger"] if row.get("merge_id") and row["other_contact_id"] in contact["merged_ids"]][::-1],
             done=_done(request),
         )
 

@@ -99,6 +99,7 @@ TEXTS: Final = {
     "identity.known": "says who",
     "identity.device": "device or browser",
     "identity.passive": "only goes along",
+    "identity.dashed": "dashed: a browser's claim",
     "identity.left_out": "{n} more identifiers have no place in the picture; the profile lists them all.",
     "identity.choose_edge": "Choose a number in the picture to read its evidence here.",
     "identity.none": "Nothing to draw",
