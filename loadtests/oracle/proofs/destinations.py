@@ -20,6 +20,7 @@ TEST = "slow and dead destinations"
 PAIRS = 5
 SLOWER_SHARE, LAG_SECONDS = 0.15, 2.0
 WARM_SECONDS, CATCH_UP_SECONDS = 3.0, 30.0
+ANSWER_MS = 4.0  # of a connection's time between two requests, the part that is not a pause
 SECRET = "whsec_" + "A" * 32
 
 
@@ -29,16 +30,17 @@ async def prove(directory: Path, *, seconds: float, pairs: int = PAIRS, slack: f
     async with receiver(seconds=SLOW_SECONDS, status=200) as slow, receiver(seconds=0, status=500) as failing:
         rows: list[Row] = []
         quiet, beset, lags = [], [], []
+        rate = await _saturation(directory / "saturation", bodies) / 2
         for number in range(pairs):
-            plain, _, _ = await _run(directory / f"plain-{number}", bodies, seconds, "{}")
+            plain, _, _ = await _run(directory / f"plain-{number}", bodies, seconds, rate, "{}")
             tables = _tables(directory / f"out-{number}", slow, failing)
-            run, lag, rows = await _run(directory / f"beset-{number}", bodies, seconds, tables)
+            run, lag, rows = await _run(directory / f"beset-{number}", bodies, seconds, rate, tables)
             quiet.append(plain.p99)
             beset.append(run.p99)
             lags.append(lag)
     shares = [with_them / without - 1 for with_them, without in zip(beset, quiet, strict=True)]
     medians = f"p99 without them {statistics.median(quiet):.1f} ms, with them {statistics.median(beset):.1f} ms"
-    done = f"{pairs} pairs at half of saturation: {medians}"
+    done = f"{pairs} pairs at half of saturation ({rate:,.0f} requests/s): {medians}"
     share = statistics.median(shares)
     return [
         Row(TEST, done, f"{share:+.0%}", f"≤ +{SLOWER_SHARE * slack:.0%}", share <= SLOWER_SHARE * slack),
@@ -56,19 +58,26 @@ def _tables(files: Path, slow: int, failing: int) -> str:
     return json.dumps({**tables, "healthy": {"type": "jsonl", "path": str(files), "linger_seconds": 0.2, "rotate_seconds": 1}})
 
 
-async def _run(data: Path, bodies: Path, seconds: float, destinations: str) -> tuple[Run, float, list[Row]]:
-    """Half of this collector's saturation for some seconds, and the longest lag of the healthy destination."""
+def _driven(collector: CollectorProcess, bodies: Path, *, seconds: float, requests_per_second: float = 0, seed: int) -> Run:
+    """As fast as answers come, or at about that rate."""
+    connections = CONNECTIONS["single"]
+    pause_ms = max(1.0, connections / requests_per_second * 1e3 - ANSWER_MS) if requests_per_second else 0.0
+    return drive(collector.url, collector.browser_key, bodies, shape="single", seconds=seconds, seed=seed, pause_ms=pause_ms)
+
+
+async def _saturation(data: Path, bodies: Path) -> float:
+    """Requests a second of a collector without destinations: the same for every pair."""
+    with CollectorProcess(data, queue_seconds=5) as collector:
+        return (await asyncio.to_thread(_driven, collector, bodies, seconds=WARM_SECONDS, seed=1)).requests_per_second
+
+
+async def _run(data: Path, bodies: Path, seconds: float, rate: float, destinations: str) -> tuple[Run, float, list[Row]]:
+    """That rate for some seconds, and the longest lag of the healthy destination."""
     with CollectorProcess(data, destinations=destinations, queue_seconds=5) as collector:
-
-        def at(length: float, pause_ms: float, seed: int) -> Run:
-            key = collector.browser_key
-            return drive(collector.url, key, bodies, shape="single", seconds=length, seed=seed, pause_ms=pause_ms)
-
-        most = await asyncio.to_thread(at, WARM_SECONDS, 0, 1)
-        pause_ms = CONNECTIONS["single"] / (most.requests_per_second / 2) * 1e3 - 3
+        await asyncio.to_thread(_driven, collector, bodies, seconds=WARM_SECONDS, requests_per_second=rate, seed=1)
         await _caught_up(collector, destinations)
-        load = asyncio.create_task(asyncio.to_thread(at, seconds, pause_ms, 2))
-        lag = 0.0
+        driving = asyncio.to_thread(_driven, collector, bodies, seconds=seconds, requests_per_second=rate, seed=2)
+        load, lag = asyncio.create_task(driving), 0.0
         while destinations != "{}" and not load.done():
             await asyncio.sleep(0.25)
             lag = max(lag, await asyncio.to_thread(_lag, collector))
