@@ -6,6 +6,8 @@ import asyncio
 import time
 from typing import NamedTuple
 
+IDLE_SECONDS = 10.0  # the collector's keep_alive_seconds is 15
+
 
 class Exchange(NamedTuple):
     """A request and what came of it. ``how``: answered, refused (no connection), reset, cut (end of stream), late."""
@@ -26,6 +28,7 @@ class Connection:
         self._seconds = seconds
         self._keep_alive = keep_alive
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._used_at = 0.0
 
     async def exchange(self, request: bytes) -> Exchange:
         """Send a request and wait for its whole answer; never raises for what the network does."""
@@ -53,11 +56,16 @@ class Connection:
         return Exchange(how, sent_at=sent_at, seconds=time.monotonic() - started)
 
     async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        if self._streams is not None and (self._streams[0].at_eof() or self._streams[1].is_closing()):
+        if self._streams is not None and (self._streams[0].at_eof() or self._streams[1].is_closing() or self._is_stale()):
             self.close()
         if self._streams is None:
             self._streams = await asyncio.open_connection("127.0.0.1", self._port)
+        self._used_at = time.monotonic()
         return self._streams
+
+    def _is_stale(self) -> bool:
+        """About to be closed by the collector for want of use: what is sent now may meet the closing."""
+        return time.monotonic() - self._used_at > IDLE_SECONDS
 
     def close(self) -> None:
         if self._streams is not None:
