@@ -1,9 +1,10 @@
-"""The console over a large store: first byte of each page, and what an open live view costs ingest.
+"""The console over a large store: first byte of each page, how smooth the live view is, and what it costs ingest.
 
     python -m loadtests.console_scale --events 5000000 --seconds 20
 
-The store is made by multiplying what a collector stored of a few thousand real events; the figures are printed, and the
-cost of the live view is CPU seconds of the collector and its writer an event, which a busy machine changes little.
+The store is that of ``console_store.py``: one contact has an event in 25. The figures are printed with the machine's load
+beside them; the cost of the live view is CPU seconds of the collector and its writer an event, which a busy machine changes
+little.
 """
 
 from __future__ import annotations
@@ -11,28 +12,33 @@ from __future__ import annotations
 import argparse
 import http.client
 import os
-import sqlite3
 import statistics
+import subprocess
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import orjson
 
 from loadtests.bodies import stream
 from loadtests.collector_process import CollectorProcess
+from loadtests.console_store import BATCH, EMAIL, PHONE, make
 from tropa_collector.store.sqlite.writer import FILE_NAME
 
-DAYS = 30
-SEED_EVENTS = 4_000
-BATCH = 50
 PAGES = (
     "/", "/overview/figures", "/overview/day.json", "/live", "/live/event/1",
     "/schema", "/schema/event?type=track&name=Product+Added", "/quarantine", "/setup", "/setup/try",
 )  # fmt: skip
+LISTS = (
+    "/contacts", f"/contacts?q={EMAIL}", "/contacts?q=anna.l", f"/contacts?q={quote(PHONE)}", "/contacts?q=8+916+123",
+    "/contacts?q=u-", "/contacts?did=Product+Added",
+)  # fmt: skip
+OF_ONE = ("", "/timeline", "/days.json", "/identity", "/merge", "/merge?q=u-", "/merge?with=id:c2", "/erase")
+BROWSER_START_SECONDS = 3
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -47,45 +53,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         collector = CollectorProcess((asked.data or Path(folder)) / "data", network_events_per_second=0)
         if not (collector.data / FILE_NAME).is_file():
-            _make(collector, asked.events)
+            make(collector, asked.events)
         with collector:
             print(f"{collector.count_events():,} events")
             _first_bytes(collector)
+            _smoothness(collector, asked.rate, asked.seconds)
             _cost(collector, asked.rate, asked.seconds, asked.pairs)
 
 
-def _make(collector: CollectorProcess, events: int) -> None:
-    with collector:
-        made = stream(1)
-        for _ in range(SEED_EVENTS // BATCH):
-            collector.post("/v1/batch", {"batch": [next(made) for _ in range(BATCH)]})
-    connection = sqlite3.connect(collector.data / FILE_NAME, isolation_level=None)
-    connection.create_function("unpack", 1, str)  # rows are copied as they lie there: nobody asks for their text
-    connection.execute("PRAGMA synchronous = OFF")
-    columns = [row[1] for row in connection.execute("PRAGMA table_info(events)") if row[1] not in {"id", "received_at"}]
-    (seeded,) = connection.execute("SELECT max(id) FROM events").fetchone()
-    now, step = time.time_ns() // 1_000, DAYS * 86_400_000_000 // events
-    connection.execute("BEGIN")
-    connection.execute(f"UPDATE events SET received_at = {now} - ({events} - id) * {step}")
-    copied = ", ".join(columns)
-    for start in range(seeded, events, seeded):
-        connection.execute(
-            f"INSERT INTO events (id, received_at, {copied}) SELECT id + {start},"
-            f" {now} - ({events} - id - {start}) * {step}, {copied} FROM events WHERE id <= {min(seeded, events - start)}"
-        )
-    connection.execute("DELETE FROM rollups")
-    connection.execute(
-        "INSERT INTO rollups SELECT received_at / 60000000, source, type, name, 0, count(*) FROM events GROUP BY 1, 2, 3, 4"
-    )
-    connection.execute(f"UPDATE counters SET value = {events} WHERE name = 'dedupe_through_id'")
-    connection.execute("COMMIT")
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    connection.close()
-
-
 def _first_bytes(collector: CollectorProcess) -> None:
-    cookie = _sign_in(collector)
-    for path in PAGES:
+    cookie, ref = _sign_in(collector), f"email:{EMAIL}"
+    print(f"{collector.admin(f'/api/v1/contacts/{ref}')['events_count']:,} events of one contact; load {os.getloadavg()[0]:.1f}")
+    for path in (*PAGES, *LISTS, *(f"/contacts/{ref}{rest}" for rest in OF_ONE)):
         times = [_first_byte(collector, cookie, path) for _ in range(5)]
         print(f"{path:48} first {times[0]:7.1f} ms   median of the next {statistics.median(times[1:]):7.1f} ms")
 
@@ -108,6 +87,24 @@ def _first_byte(collector: CollectorProcess, cookie: str, path: str) -> float:
     assert response.status == 200, (path, response.status)
     connection.close()
     return elapsed
+
+
+def _smoothness(collector: CollectorProcess, rate: int, seconds: float) -> None:
+    """What a browser that shows the live view sees while events arrive."""
+    program = ["node", str(Path(__file__).with_name("console_smoothness.mjs")), "--url", collector.admin_url]
+    program += ["--seconds", str(seconds)]
+    environment = os.environ | {"TROPA_ADMIN_TOKEN": collector.admin_token}
+    with subprocess.Popen(program, env=environment, stdout=subprocess.PIPE) as browser:
+        _ingest(collector, rate, seconds + BROWSER_START_SECONDS)
+        seen = orjson.loads(browser.communicate(timeout=60)[0])
+    frames, tasks = sorted(seen["frames"]), seen["longTasks"]
+    worst = frames[-max(1, len(frames) // 20) :]
+    print(
+        f"live view: {1_000 * len(frames) / sum(frames):.0f} frames/s, median {statistics.median(frames):.1f} ms a frame,"
+        f" worst 5 % from {worst[0]:.1f} ms, longest {worst[-1]:.1f} ms; {len(tasks)} long tasks,"
+        f" longest {max(tasks, default=0):.0f} ms; at most {seen['rows']} rows, {seen['changes']} changes of them;"
+        f" load {os.getloadavg()[0]:.1f}"
+    )
 
 
 def _cost(collector: CollectorProcess, rate: int, seconds: float, pairs: int) -> None:

@@ -53,6 +53,7 @@ const PAGES = {
   contact: { path: '/contacts?did=Order+Completed', then: person('') },
   contact_identity: { path: '/contacts?did=Order+Completed', then: person('/identity') },
   contact_merge: { path: '/contacts?did=Order+Completed', then: person('/merge') },
+  contact_erase: { path: '/contacts?did=Order+Completed', then: person('/erase') },
   preferences: { path: '/', ready: '.u-over', then: (page) => page.locator('.prefs summary').click() },
 };
 
