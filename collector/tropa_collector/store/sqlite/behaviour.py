@@ -15,15 +15,17 @@ from tropa_collector.store.sqlite.timeline import LOWEST, OLDEST, THROUGH, Share
 #: How much later than it was received an event may be committed: a slow body, a queue.
 COMMIT_LAG_US = 600_000_000
 
-_TOUCHES = (
-    "WITH {mine} SELECT timestamp, id, body FROM ("
-    "SELECT d.timestamp AS at, d.event_id AS event FROM timeline_runs AS r CROSS JOIN mine CROSS JOIN deeds AS d"
-    f" ON d.run = r.run AND d.deed = {TOUCH} AND d.identifier = mine.identifier"
-    " AND d.timestamp BETWEEN mine.since AND mine.until - 1"
-    f" WHERE d.event_id >= {OLDEST}"
-    " UNION ALL SELECT timestamp, id FROM events CROSS JOIN mine ON mine.identifier = events.identifier"
+_IN_RUNS = (
+    "WITH {mine} SELECT d.timestamp, d.event_id FROM timeline_runs AS r CROSS JOIN mine CROSS JOIN deeds AS d"
+    f" ON d.run = r.run AND d.deed = {TOUCH} AND d.identifier = mine.identifier AND d.timestamp = ("
+    # of each run only its own first or last one is sorted: a long history has a touch in every visit
+    f"SELECT timestamp FROM deeds WHERE run = r.run AND deed = {TOUCH} AND identifier = mine.identifier"
+    f" AND timestamp BETWEEN mine.since AND mine.until - 1 AND event_id >= {OLDEST} ORDER BY timestamp {{order}} LIMIT 1)"
+    f" WHERE d.event_id >= {OLDEST} ORDER BY 1 {{order}}, 2 {{order}} LIMIT 1"
+)
+_IN_TAIL = (
+    "WITH {mine} SELECT timestamp, id FROM events CROSS JOIN mine ON mine.identifier = events.identifier"
     f" WHERE id > {THROUGH} AND timestamp >= since AND timestamp < until AND is_touch(body)"
-    " ORDER BY at {order}, event {order} LIMIT 1) CROSS JOIN events ON id = event"
 )
 
 
@@ -32,7 +34,16 @@ def touches(connection: sqlite3.Connection, shares: Sequence[Share]) -> tuple[di
     if not shares:
         return None, None
     connection.create_function("is_touch", 1, is_touch, deterministic=True)
-    first, last = (connection.execute(_TOUCHES.format(mine=table_of(shares), order=order)).fetchone() for order in ("ASC", "DESC"))
+    mine = table_of(shares)
+    found = connection.execute(_IN_TAIL.format(mine=mine)).fetchall()
+    for order in ("ASC", "DESC"):
+        found += connection.execute(_IN_RUNS.format(mine=mine, order=order)).fetchall()
+    if not found:
+        return None, None
+    first, last = (
+        connection.execute("SELECT timestamp, id, body FROM events WHERE id = ?", (at[1],)).fetchone()
+        for at in (min(found), max(found))
+    )
     return touch(first), touch(last)
 
 
