@@ -1,9 +1,8 @@
-"""Collectors over one PostgreSQL agree with the model of who is who (identity.md I7), whatever the order and however often.
+"""Collectors over one PostgreSQL agree with the model of who is who, whatever the order and however often.
 
     python -m loadtests.postgres_collectors --collectors 4 --events 20000
 
-People who never contradict each other; each event names some of a person's identifiers and goes to two collectors, in an order
-of its own. Afterwards identifiers are together exactly where the events connect them, and every event is stored once.
+The events and the model are those of ``no_order.py``.
 """
 
 from __future__ import annotations
@@ -15,58 +14,14 @@ import random
 import sys
 import tempfile
 import time
-from collections import Counter, deque
-from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
-
-import orjson
 
 from loadtests.collector_process import CollectorProcess
-from loadtests.oracle.exchange import Connection, post
+from loadtests.no_order import deliver, events, judge
 from loadtests.oracle.table import Row, broken, none_of, table
 from loadtests.postgres_server import PostgresServer
-from tropa_collector.store.postgres.connect import connect
 
 TEST = "collectors over one PostgreSQL"
-BATCH_EVENTS = 20
-EVENTS_A_PERSON = 6
-SENDERS = 4  # of each collector
-Key = tuple[str, str]
-
-
-def events(count: int, dice: random.Random) -> list[dict[str, Any]]:
-    """Tracks of people with a user id, an email, an id of another system and two cookies; each names one to three of them."""
-    return [_event(number, dice.randrange(max(1, count // EVENTS_A_PERSON)), dice) for number in range(count)]
-
-
-def _event(number: int, who: int, dice: random.Random) -> dict[str, Any]:
-    event: dict[str, Any] = {"type": "track", "event": "Seen", "messageId": f"n{number}", "context": {"externalIds": []}}
-    mine = [("userId", f"u{who}"), ("email", f"e{who}@example.com"), ("ext.crm", f"x{who}"), *_cookies(who)]
-    for name, value in dice.sample(mine, dice.choice([1, 2, 2, 3])):
-        if name in {"userId", "anonymousId"} and name not in event:
-            event[name] = value
-        elif name not in {"userId", "anonymousId"}:
-            event["context"]["externalIds"].append({"type": name, "id": value})
-    return event
-
-
-def _cookies(who: int) -> list[Key]:
-    return [("anonymousId", f"c{who}a"), ("anonymousId", f"c{who}b")]
-
-
-def keys_of(event: dict[str, Any]) -> list[Key]:
-    named = [(kind, event[name]) for name, kind in (("userId", "user_id"), ("anonymousId", "anonymous_id")) if name in event]
-    return named + [(one["type"], one["id"]) for one in event["context"]["externalIds"]]
-
-
-def components(groups: Iterable[Sequence[Key]]) -> set[frozenset[Key]]:
-    """The model without conflicts: what events connect is one."""
-    group: dict[Key, set[Key]] = {}
-    for keys in groups:
-        whole = set(keys).union(*(group.get(key, {key}) for key in keys))
-        group.update(dict.fromkeys(whole, whole))
-    return {frozenset(body) for body in group.values()}
 
 
 async def prove(directory: Path, url: str, *, collectors: int, count: int, seed: int) -> list[Row]:
@@ -77,60 +32,15 @@ async def prove(directory: Path, url: str, *, collectors: int, count: int, seed:
         made = [CollectorProcess(directory / f"collector-{n}", store=url) for n in range(collectors)]
         running = [stack.enter_context(one) for one in made]
         began = time.monotonic()
-        parts = [[e for n, e in enumerate(sent) if place in (n % collectors, (n + 1) % collectors)] for place in range(collectors)]
-        queues = [_batches(dice.sample(part, len(part))) for part in parts]
-        answers = await asyncio.gather(
-            *(_send(one, queue) for one, queue in zip(running, queues, strict=True) for _ in range(SENDERS))
-        )
+        wrong = await deliver(running, sent, dice)
         seconds = time.monotonic() - began
         statuses = [await asyncio.to_thread(one.stop) for one in running]
     done = f"{count} events, each to two of {collectors} collectors, {2 * count / seconds:.0f} events/s on this machine"
-    wrong = sum((Counter(answer) for answer in answers), Counter[str]())
     return [
-        none_of(TEST, done, sum(wrong.values()), f"answers that were neither 200 nor 503 {dict(wrong) or ''}"),
+        none_of(TEST, done, wrong.total(), f"answers that were neither 200 nor 503 {dict(wrong) or ''}"),
         Row(TEST, "SIGTERM at the end", f"exit {statuses}", "exit 0", not any(statuses)),
-        *await _judge(url, sent, done),
+        *await judge(TEST, url, sent, done),
     ]
-
-
-def _batches(part: Sequence[dict[str, Any]]) -> deque[bytes]:
-    starts = range(0, len(part), BATCH_EVENTS)
-    return deque(orjson.dumps({"batch": part[start : start + BATCH_EVENTS]}) for start in starts)
-
-
-async def _send(collector: CollectorProcess, queue: deque[bytes]) -> list[str]:
-    """Send until the queue is empty; what is refused goes to its end."""
-    connection, wrong = Connection(collector.port, seconds=60), list[str]()
-    while queue:
-        body = queue.popleft()
-        exchange = await connection.exchange(post("/v1/batch", body, f"x-write-key: {collector.server_key}"))
-        if exchange.status != 200:
-            queue.append(body)
-            await asyncio.sleep(0.05)
-            wrong += [] if exchange.status == 503 else [str(exchange.status or exchange.how)]
-    connection.close()
-    return wrong
-
-
-async def _judge(url: str, sent: Sequence[dict[str, Any]], done: str) -> list[Row]:
-    connection = await connect(url, reading=True)
-    try:
-        stored = [row[0] for row in await connection.fetch("SELECT message_id FROM events")]
-        identifiers = await connection.fetch("SELECT contact, core, kind, value FROM identifiers")
-    finally:
-        await connection.close()
-    model = components(map(keys_of, sent))
-    rows = [
-        none_of(TEST, done, len({event["messageId"] for event in sent} - set(stored)), "lost"),
-        none_of(TEST, done, len(stored) - len(set(stored)), "stored twice"),
-    ]
-    for column, name in ((0, "contacts"), (1, "proven groups")):
-        found: dict[int, set[Key]] = {}
-        for row in identifiers:
-            found.setdefault(row[column], set()).add((row[2], row[3]))
-        differing = model ^ {frozenset(body) for body in found.values()}
-        rows.append(none_of(TEST, f"{name} against the {len(model)} of the model", len(differing), "that differ"))
-    return rows
 
 
 def main() -> None:
