@@ -24,7 +24,7 @@ from tropa_collector.store.sqlite.mentions import CUT, Mentions
 KEY_FILE: Final = "erasure.key"
 MARK: Final = "\x1a"  # a control character: no value that an event brings can begin with it
 _KEY_BYTES: Final = 32
-_CACHED: Final = 32_768
+_CACHED: Final = 8_192
 _SHELL: Final = ("type", "messageId")
 
 

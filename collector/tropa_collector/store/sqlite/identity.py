@@ -35,7 +35,7 @@ from tropa_collector.store.sqlite.recent import Recent
 from tropa_collector.store.sqlite.registers import feed_rows, write_registers, write_words
 from tropa_collector.store.sqlite.words import SEARCHABLE, index_words
 
-_DAYS_KEPT: Final = 24_576  # identifiers of which the day of their last event is known
+_DAYS_KEPT: Final = 16_384  # identifiers of which the day of their last event is known
 _DAY: Final = 86_400_000_000
 _IDENTIFIER: Final = ", ".join(Identifier._fields)
 _EDGE: Final = ", ".join(Edge._fields)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import Any, Final, TypeVar
 
-ROWS_KEPT: Final = 24_576
+ROWS_KEPT: Final = 8_192
 Row = TypeVar("Row")
 
 

@@ -27,7 +27,7 @@ from tropa_collector.store.sqlite.deeds import Deed, deeds_of
 
 RUN_EVENTS = 8_192  # keys that go in together; what a restart reads from the log is at most twice this
 SLICE_EVENTS = 1_024
-SEEN_KEYS = 65_536  # also catches a retry that was stamped anew, best effort
+SEEN_KEYS = 32_768  # also catches a retry that was stamped anew, best effort
 FILTER_EVENTS = 1 << 19  # of one generation, of which there are two
 FILTER_BITS = 1 << 23
 AHEAD_US = 10_000_000  # a clock further ahead than this is always asked of the index
