@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import pytest
@@ -359,6 +358,6 @@ def test_an_honest_request_hardly_costs_more() -> None:
     async def compare() -> float:
         guarded = guarded_protocol(Knobs(header_timeout_seconds=10, body_timeout_seconds=10))
         runs = [(await seconds_a_request(guarded, 50), await seconds_a_request(HttpToolsProtocol, 50)) for _ in range(80)]
-        return median(ours - plain for ours, plain in runs)  # pairs, so that a busy machine slows both
+        return min(ours for ours, _ in runs) - min(plain for _, plain in runs)  # the least of many: a busy machine only adds
 
-    assert asyncio.run(compare()) < 4e-6
+    assert asyncio.run(compare()) < 6e-6  # four times what it is
