@@ -147,9 +147,9 @@ async def honest(port: int, times: int) -> int:
 def test_a_stalled_request_is_closed_in_time(running: Running, parts: tuple[bytes, ...], drip: float, status: bytes) -> None:
     answer, seconds = asyncio.run(exchange(running.port, *parts, pause=0.02, drip=drip))
     closed_while_writing = drip > 0 and answer in {b"", b"reset"}  # whoever goes on writing may lose the answer to a reset
-    assert closed_while_writing or answer.split()[1] == status
     assert 0.25 < seconds < 1.2
-    assert answer.endswith(b'"message":"The request did not arrive in time. Send it again."}')
+    assert closed_while_writing or answer.split()[1] == status
+    assert closed_while_writing or answer.endswith(b'"message":"The request did not arrive in time. Send it again."}')
     assert running.refused == {408: 1}
 
 
