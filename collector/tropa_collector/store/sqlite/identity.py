@@ -194,7 +194,7 @@ class Resolution:
     def _contacts(self, ids: Collection[int], *, merged: bool) -> list[Contact]:
         rows = self._in("contacts", _CONTACT, "id", ids)
         if merged:
-            rows += self._in("contacts", _CONTACT, "merged_into", ids)
+            rows += self._in("contacts", _CONTACT, "merged_into != 0 AND merged_into", ids)
         return [Contact._make((*row[:5], bool(row[5]), row[6])) for row in rows]
 
     # -- writing
@@ -204,7 +204,7 @@ class Resolution:
         put = self._put
         put(_UPSERT_CONTACT, plan.contacts)
         put(_UPSERT_IDENTIFIER, plan.identifiers)
-        put("UPDATE contacts SET merged_into = ?2 WHERE merged_into = ?1", plan.redirects)
+        put(_REDIRECT, plan.redirects)
         put(
             "INSERT OR REPLACE INTO cores VALUES (?, ?, ?)",
             [(core.id, core.merges, json.dumps(core.recent)) for core in plan.cores],
@@ -288,6 +288,8 @@ _UPSERT_CONTACT: Final = (
     f"INSERT INTO contacts ({_CONTACT}) VALUES ({','.join('?' * len(Contact._fields))}) ON CONFLICT (id) DO UPDATE SET "
     + ", ".join(f"{column} = excluded.{column}" for column in Contact._fields if column != "id")
 )
+#: That it is not 0 is said for SQLite's sake: without it a partial index is not used, and all the contacts are read.
+_REDIRECT: Final = "UPDATE contacts SET merged_into = ?2 WHERE merged_into = ?1 AND merged_into != 0"
 _REPLACE_EDGE: Final = f"INSERT OR REPLACE INTO edges ({_EDGE}) VALUES ({','.join('?' * len(Edge._fields))})"
 _UPSERT_IDENTIFIER: Final = (
     f"INSERT INTO identifiers ({_IDENTIFIER}, last_day) VALUES ({','.join(f'?{n}' for n in range(1, len(Identifier._fields) + 1))},"
