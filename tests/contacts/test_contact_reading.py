@@ -177,7 +177,12 @@ PEOPLE: dict[str, Any] = {
         ("", {"u1", "u2", "u3"}),
     ],
 )
-def test_search_by_the_beginning_of_an_identifier_or_trait(opened: Opened, q: str, expected: set[str]) -> None:
+@pytest.mark.parametrize("few", [0, 5_000])
+def test_search_by_the_beginning_of_an_identifier_or_trait(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch, q: str, expected: set[str], few: int
+) -> None:
+    """Of few contacts all are gathered; of many each is asked for its name."""
+    monkeypatch.setattr(search, "FEW", few)
     for n, (name, traits) in enumerate(PEOPLE.items()):
         opened.file.deliver([call(f"m{n}", n, name, traits=traits)])
     rows = opened.read(opened.reader.search, ContactQuery(q=q)).rows

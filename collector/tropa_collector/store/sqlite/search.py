@@ -1,15 +1,17 @@
 """Contacts by the beginning of an identifier or trait and by what they did, ordered by the day they were last seen.
 
 A page is found in one of two ways: when few contacts come into question, each is looked up and they are sorted; when many
-do, the index of days is walked from its newest end until the page is full.
+do, the index of days is walked from its newest end until the page is full. What half the contacts are called by is never
+gathered: on the walk each is asked for its name.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from tropa_collector.events.timestamps import to_iso
 from tropa_collector.store.connection import Connection
@@ -17,7 +19,7 @@ from tropa_collector.store.protocol import ContactQuery, Page, public_id
 from tropa_collector.store.sqlite.behaviour import gather_doers
 from tropa_collector.store.sqlite.contact import traits_of
 from tropa_collector.store.sqlite.refs import members_of
-from tropa_collector.store.sqlite.words import MAX_WORD_CHARS
+from tropa_collector.store.sqlite.words import MAX_WORD_CHARS, word
 
 FEW = 5_000  # contacts that are looked up one by one
 SHOWN_IDENTIFIERS = 20
@@ -39,6 +41,11 @@ _WALK = (
     " ORDER BY i.last_day DESC, i.id DESC LIMIT :limit"
 )
 _ONLY, _UNLESS = "AND i.contact IN temp.wanted", "AND i.contact NOT IN temp.unwanted"
+_NAMED = (
+    "AND EXISTS (SELECT 1 FROM identifiers AS n WHERE n.contact = i.contact AND (n.state != 3 AND (n.value >= :text"
+    " AND n.value < :text_end OR n.value >= :lower AND n.value < :lower_end) OR EXISTS (SELECT 1 FROM traits AS t"
+    " WHERE t.identifier = n.id AND t.key IN (SELECT value FROM json_each(:keys)) AND begins(t.value, :word))))"
+)
 
 
 def search(connection: sqlite3.Connection, query: ContactQuery, searchable: Iterable[str]) -> Page:
@@ -48,12 +55,17 @@ def search(connection: sqlite3.Connection, query: ContactQuery, searchable: Iter
         ValueError: ``before`` is not of an earlier page.
     """
     day, identifier = place(query.before)
-    wanted = _gather(connection, query, searchable)
+    named = _Named.of(query.q, searchable)
+    wanted = _gather(connection, query, named)
     if query.not_did:
         gather_doers(connection, "unwanted", query.not_did, query.since)
     few = wanted <= FEW if wanted is not None else bool(query.not_did) and _gather_rest(connection) <= FEW
-    sql = (_LOOK_UP if few else _WALK).format(only="" if wanted is None else _ONLY, unless=_UNLESS if query.not_did else "")
-    rows = connection.execute(sql, {"day": day, "id": identifier, "limit": query.limit + 1}).fetchall()
+    only = "" if wanted is None else _ONLY if few or query.did else _NAMED
+    sql = (_LOOK_UP if few else _WALK).format(only=only, unless=_UNLESS if query.not_did else "")
+    if only is _NAMED:
+        connection.create_function("begins", 2, _begins, deterministic=True)
+    page = {"day": day, "id": identifier, "limit": query.limit + 1}
+    rows = connection.execute(sql, page | (named.marks() if only is _NAMED else {})).fetchall()
     shown = [summary(connection, contact, last_day) for last_day, _, contact in rows[: query.limit]]
     last = rows[query.limit - 1] if len(rows) > query.limit else None
     return Page(shown, None if last is None else f"{last[0]}.{last[1]}")
@@ -73,14 +85,39 @@ def place(before: str | None) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
-def _gather(connection: sqlite3.Connection, query: ContactQuery, searchable: Iterable[str]) -> int | None:
-    """Fill ``temp.wanted`` with the contacts that come into question and count them; None: all of them do."""
+class _Named(NamedTuple):
+    """What is searched for: an identifier as it is written, in lower case, or a trait's text, each by its beginning."""
+
+    text: str
+    word: str
+    keys: list[str]
+
+    @classmethod
+    def of(cls, q: str, searchable: Iterable[str]) -> _Named:
+        text = q.strip()
+        return cls(text, text.casefold()[:MAX_WORD_CHARS], sorted(searchable))
+
+    def marks(self) -> dict[str, Any]:
+        lower = self.text.lower()
+        found = {"text": self.text, "text_end": self.text + _LAST, "lower": lower, "lower_end": lower + _LAST}
+        return {**found, "word": self.word, "keys": json.dumps(self.keys)}
+
+
+def _begins(value: str | None, beginning: str) -> bool:
+    return value is not None and word(json.loads(value)).startswith(beginning)
+
+
+def _gather(connection: sqlite3.Connection, query: ContactQuery, named: _Named) -> int | None:
+    """Fill ``temp.wanted`` with the contacts that come into question and count them; None: all of them do.
+
+    Those of a mere name are gathered until they are many.
+    """
     if not query.q and not query.did:
         return None
     if query.did:
         gather_doers(connection, "wanted", query.did, query.since)
     if query.q:
-        _gather_named(connection, "named" if query.did else "wanted", query.q, sorted(searchable))
+        _gather_named(connection, "named" if query.did else "wanted", named, most=-1 if query.did else FEW + 1)
     if query.q and query.did:
         connection.execute("DELETE FROM temp.wanted WHERE contact NOT IN temp.named")
     (count,) = connection.execute("SELECT count(*) FROM temp.wanted").fetchone()
@@ -94,22 +131,21 @@ def _gather_rest(connection: sqlite3.Connection) -> int:
     return connection.execute(f"INSERT INTO temp.wanted {rest}", (FEW + 1,)).rowcount
 
 
-def _gather_named(connection: sqlite3.Connection, table: str, q: str, searchable: list[str]) -> None:
-    """By an identifier as it is written, in lower case, or by a trait's text."""
-    text = q.strip()
-    word = text.casefold()[:MAX_WORD_CHARS]
+def _gather_named(connection: sqlite3.Connection, table: str, named: _Named, *, most: int) -> None:
+    """Until ``most`` of them are found; -1: all."""
     connection.execute(f"CREATE TEMP TABLE {table} (contact INTEGER PRIMARY KEY)")
-    for start in {text, text.lower()}:
+    for start in {named.text, named.text.lower()}:
         connection.execute(
-            f"INSERT OR IGNORE INTO temp.{table} SELECT contact FROM identifiers WHERE value >= ? AND value < ? AND state != 3",
-            (start, start + _LAST),
+            f"INSERT OR IGNORE INTO temp.{table} SELECT DISTINCT contact FROM identifiers"
+            " WHERE value >= ? AND value < ? AND state != 3 LIMIT ?",
+            (start, start + _LAST, most),
         )
-    marks = ",".join("?" * len(searchable))
+    marks = ",".join("?" * len(named.keys))
     connection.execute(
-        f"INSERT OR IGNORE INTO temp.{table} SELECT i.contact FROM trait_words AS w"
+        f"INSERT OR IGNORE INTO temp.{table} SELECT DISTINCT i.contact FROM trait_words AS w"
         " CROSS JOIN identifiers AS i ON i.id = w.identifier"
-        f" WHERE w.text >= ? AND w.text < ? AND w.key IN ({marks})",
-        (word, word + _LAST, *searchable),
+        f" WHERE w.text >= ? AND w.text < ? AND w.key IN ({marks}) LIMIT ?",
+        (named.word, named.word + _LAST, *named.keys, most),
     )
 
 
