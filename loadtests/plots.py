@@ -88,6 +88,7 @@ def latency(found: Found) -> Any:
         axes.set_xticks([10, 50, 80])
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("{x:g}" if shape == "batch" else "")
     both[0].set_ylabel("milliseconds to the answer")
     both[1].legend(frameon=False)
     return figure
@@ -125,6 +126,8 @@ def growth(found: Found) -> Any:
     right.set_ylim(bottom=0)
     for axes in (left, right):
         axes.set_xscale("log")
+        axes.minorticks_off()
+        axes.set_xticks(stored, [f"{number / 1000:,.0f} k" for number in stored])
         axes.set_xlabel("events stored")
     return figure
 
