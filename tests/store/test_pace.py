@@ -66,7 +66,7 @@ def test_without_a_pace_it_is_many_seconds() -> None:
 
 def test_quick_commits_open_the_way_again() -> None:
     pace = Pace(32_000_000, SECONDS)
-    pace.committed(10_000, 10.0)
+    pace.committed(20_000, 10.0)
     assert pace.bytes == LEAST_BYTES
     for _ in range(32):
         pace.committed(500_000, 0.01)
@@ -102,3 +102,9 @@ def test_a_slow_commit_makes_the_next_checkpoint_small() -> None:
     checkpoints = Checkpoints(8_000_000)
     checkpoints.committed(500_000, 0.5)
     assert checkpoints.due
+
+
+def test_a_few_events_that_were_held_up_narrow_nothing() -> None:
+    pace = Pace(32_000_000, SECONDS)
+    pace.committed(4_000, 0.3)
+    assert pace.bytes == 32_000_000

@@ -6,7 +6,8 @@ everybody in it would wait so long. What was committed lately says how many byte
 
 from __future__ import annotations
 
-LEAST_BYTES = 32_768
+LEAST_BYTES = 65_536
+TELLING_BYTES = 16_384  # a smaller commit that took long was held up: it says nothing of the disk's speed
 GROWTH = 1.25  # thirty quick commits from the narrowest to the widest
 _SLOW_SHARE = 0.25  # of the allowed wait: below it a commit says nothing of the disk's speed, its fixed cost weighs too much
 
@@ -25,5 +26,5 @@ class Pace:
         self._size, self._spent = self._size / 2 + size, self._spent / 2 + seconds
         if seconds < _SLOW_SHARE * self._seconds:
             self.bytes = min(GROWTH * self.bytes, self._most_bytes)
-        else:
+        elif size >= TELLING_BYTES:
             self.bytes = min(max(self._size / self._spent * self._seconds, LEAST_BYTES), self._most_bytes)
