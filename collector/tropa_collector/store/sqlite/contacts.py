@@ -1,10 +1,8 @@
-"""``ContactReader`` over the embedded store's file: read-only connections, each call in a thread and in one snapshot."""
+"""``ContactReader`` over the embedded store's file."""
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
-from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
@@ -13,45 +11,23 @@ from tropa_collector.store.contact_reading import ContactReading
 from tropa_collector.store.sqlite.behaviour import touches
 from tropa_collector.store.sqlite.contact import History
 from tropa_collector.store.sqlite.search import search
+from tropa_collector.store.sqlite.snapshots import Snapshots
 from tropa_collector.store.sqlite.timeline import figures, page
 from tropa_collector.store.sqlite.words import SEARCHABLE
 
-CONNECTIONS = 2
 HISTORY = History(page, figures, touches)
 Result = TypeVar("Result")
 
 
 class SqliteContacts(ContactReading):
-    """Connections are opened when they are first needed, at most ``CONNECTIONS`` of them."""
+    """Each call is one function over one snapshot."""
 
     def __init__(self, file: Path, searchable: Iterable[str] = SEARCHABLE) -> None:
         super().__init__(HISTORY, search, searchable)
-        self._file = file
-        self._turns = asyncio.Semaphore(CONNECTIONS)
-        self._idle: deque[sqlite3.Connection] = deque()
+        self._snapshots = Snapshots(file)
 
     async def stop(self) -> None:
-        while self._idle:
-            self._idle.pop().close()
+        await self._snapshots.stop()
 
     async def _read(self, function: Callable[[sqlite3.Connection], Result]) -> Result:
-        async with self._turns:
-            return await asyncio.to_thread(self._in_snapshot, function)
-
-    def _in_snapshot(self, function: Callable[[sqlite3.Connection], Result]) -> Result:
-        connection = self._idle.pop() if self._idle else self._open()
-        try:
-            connection.execute("BEGIN")
-            try:
-                return function(connection)
-            finally:
-                connection.execute("ROLLBACK")
-        finally:
-            self._idle.append(connection)
-
-    def _open(self) -> sqlite3.Connection:
-        uri = f"{self._file.absolute().as_uri()}?mode=ro"
-        connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)  # one thread at a time
-        connection.execute("PRAGMA cache_size = -8000")
-        connection.execute("PRAGMA temp_store = MEMORY")
-        return connection
+        return await self._snapshots.read(function)
