@@ -59,11 +59,12 @@ def list_(admin_url: str, token: str | None) -> None:
     """Show every destination with its lag."""
     states = _ask(admin_url, token, "GET", "")["destinations"]
     for state in states:
-        lag = f"{state.get('lag_events', 0)} behind, {state.get('lag_seconds', 0):.1f} s"
+        known = state["lag_events"] is not None
+        lag = f"{state['lag_events']} behind, {state['lag_seconds']:.1f} s" if known else "its lag is not known"
         letters = state.get("dead_letters", 0)
         click.echo(f"{state['name']:20} {state['type']:12} {state['state']:9} {lag:28} {letters} dead letters")
         if state.get("last_error"):
-            click.echo(f"{'':20} {state['last_error_at']} {state['last_error']}")
+            click.echo(f"{'':20} {state['last_error_at'] or ''} {state['last_error']}".rstrip())
     if not states:
         click.echo("None is declared: [destinations.NAME] in tropa.toml.")
 

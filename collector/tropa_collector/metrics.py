@@ -8,6 +8,7 @@ to say, whose own equation has the duplicates, and as refused what it gave back 
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -90,7 +91,8 @@ def _of_destinations(states: Sequence[Mapping[str, Any]]) -> Iterator[Metric]:
     ):
         gauge = GaugeMetricFamily(f"tropa_destination_{name}", text, labels=("destination",))
         for state in states:
-            gauge.add_metric((state["name"],), state.get(name, 0))
+            value = state.get(name, 0)
+            gauge.add_metric((state["name"],), math.nan if value is None else value)  # a lag that is not known is not 0
         yield gauge
     running = GaugeMetricFamily("tropa_destination_running", "1 unless it fails or is paused", labels=("destination",))
     for state in states:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 from pathlib import Path
@@ -51,7 +52,10 @@ def test_files_follow_the_collector_and_hold_what_it_stored(tmp_path: Path, star
     assert collector.admin("/api/v1/stats")["destinations"][0]["name"] == "files"
     other = collector.admin("/api/v1/destinations")["destinations"][1]
     assert (other["state"], "damaged" in other["last_error"]) == ("failing", True), "its neighbour goes on"
+    assert other["lag_events"] is None
+    assert "damaged               jsonl        failing   its lag is not known" in command(collector, "list")
     metrics = collector.metrics()
+    assert math.isnan(metrics['tropa_destination_lag_events{destination="damaged"}'])
     assert metrics['tropa_destination_delivered_total{destination="files"}'] == state["delivered"]
     assert metrics['tropa_destination_running{destination="files"}'] == 1
     assert metrics['tropa_destination_running{destination="damaged"}'] == 0

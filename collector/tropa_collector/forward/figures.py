@@ -40,6 +40,15 @@ def said(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
+LAG_UNKNOWN: Final[Mapping[str, float | None]] = {"lag_events": None, "lag_seconds": None}
+
+
+def state_unheard(declared: Declared, state: str, last_error: str | None = None) -> dict[str, Any]:
+    """A destination that has said nothing of itself: it is being started, or cannot be. Its lag is not 0 but unknown."""
+    seen = {"name": declared.name, "type": declared.options.type, "state": state}
+    return {**seen, **LAG_UNKNOWN, "last_error": last_error, "last_error_at": None}
+
+
 def state_of(declared: Declared, cursor: Cursor, letters: DeadLetters, figures: Figures) -> Mapping[str, Any]:
     """A destination; its lag is added by whoever knows it."""
     state = "paused" if cursor.paused else "failing" if figures.failures_in_a_row else "running"

@@ -26,6 +26,7 @@ from tropa_collector.forward.dead_letters import DeadLetters
 from tropa_collector.forward.declared import Declared, declared
 from tropa_collector.forward.destination import STREAMS, Surroundings
 from tropa_collector.forward.feed import feed_of
+from tropa_collector.forward.figures import LAG_UNKNOWN, state_unheard
 from tropa_collector.forward.runner import Runner
 from tropa_collector.store.protocol import LogFeed, Stream
 from tropa_collector.store.sqlite.frames import Frames, encode
@@ -81,7 +82,7 @@ class Process:
             self._runners[one.name] = runner_of(one, self._feed, data)
         except (TropaError, OSError) as error:
             logger.error("destination %s cannot begin: %s", one.name, error)
-            self._broken[one.name] = {"name": one.name, "type": one.options.type, "state": "failing", "last_error": str(error)}
+            self._broken[one.name] = state_unheard(one, "failing", str(error))
 
     async def run(self, questions: list[tuple[Any, ...]]) -> None:
         """Until the collector goes or says so. ``questions`` came together with the start."""
@@ -133,11 +134,11 @@ class Process:
 
     async def _state(self, runner: Runner) -> dict[str, Any]:
         try:
-            lag = await runner.lag()
+            lag: Mapping[str, float | None] = await runner.lag()
         except Exception:  # the forwarder loop's boundary
             logger.exception("the lag of destination %s is not known", runner.declared.name)
-            lag = {"lag_events": 0, "lag_seconds": 0.0}
-        return runner.state() | lag
+            lag = LAG_UNKNOWN
+        return {**runner.state(), **lag}
 
     async def _listen(self, messages: list[tuple[Any, ...]]) -> None:
         """Answer questions until the socket ends or ``stop`` comes."""

@@ -12,9 +12,10 @@ from typing import Any, Final
 
 from tropa_collector.errors import NotFound, Unavailable
 from tropa_collector.forward.dead_letters import DeadLetter, read_dead_letters
-from tropa_collector.forward.declared import Declared, declared
+from tropa_collector.forward.declared import declared
 from tropa_collector.forward.destination import STREAMS
 from tropa_collector.forward.feed import feed_of
+from tropa_collector.forward.figures import state_unheard
 from tropa_collector.settings import Settings
 from tropa_collector.store.protocol import Stream
 from tropa_collector.store.sqlite.frames import Frames, encode
@@ -47,7 +48,7 @@ class Forwarders:
 
     def states(self) -> list[dict[str, Any]]:
         """Every declared destination with its lag and figures, as last reported."""
-        return [self._states.get(one.name) or _unknown(one) for one in self._declared.values()]
+        return [self._states.get(one.name) or state_unheard(one, "starting") for one in self._declared.values()]
 
     async def ask(self, question: str, name: str) -> dict[str, Any]:
         """``pause``, ``resume`` or ``replay`` a destination; its state after that.
@@ -184,8 +185,3 @@ class _Channel(asyncio.Protocol):
     def close(self) -> None:
         if self._transport is not None:
             self._transport.close()
-
-
-def _unknown(one: Declared) -> dict[str, Any]:
-    """Of a destination that has not reported yet."""
-    return {"name": one.name, "type": one.options.type, "state": "starting"}
