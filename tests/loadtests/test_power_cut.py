@@ -54,6 +54,11 @@ def test_bytes_that_were_not_synced_may_be_there() -> None:
     assert images([*synced, wrote(FILE, 0, b"new")]) == {b"old", b"new"}
 
 
+def test_a_sync_says_nothing_of_what_another_thread_wrote_meanwhile() -> None:
+    meanwhile = wrote(FILE, 0, b"new")._replace(at=2.0)
+    assert images([*NEW, wrote(FILE, 0, b"old"), meanwhile, did("S", FILE, offset=1_000_000_000)]) == {b"old", b"new"}
+
+
 def test_of_a_page_any_version_may_be_there_and_of_two_pages_any_pair() -> None:
     synced = [*NEW, wrote(FILE, 0, b"0" * 2 * PAGE), did("S", FILE)]
     later = [wrote(FILE, 0, b"1"), wrote(FILE, 0, b"2"), wrote(FILE, PAGE, b"1")]

@@ -35,7 +35,7 @@ struct record {
     char kind; /* W write, T truncate, S sync, C new name, U removed name, R renamed */
     char unused[3];
     uint32_t path_bytes;
-    uint64_t offset; /* for T the new length */
+    uint64_t offset; /* for T the new length, for S when it began (CLOCK_MONOTONIC) */
     uint64_t data_bytes;
     uint64_t at_ns; /* CLOCK_MONOTONIC, when it was done */
 };
@@ -184,22 +184,21 @@ int ftruncate64(int descriptor, off64_t length) {
 
 int ftruncate(int descriptor, off_t length) { return ftruncate64(descriptor, length); }
 
-static int synced(int descriptor, int result) {
-    if (!path_of(descriptor)) return result;
-    if (control) pause_us(control->sync_delay_us);
-    if (result == 0) note('S', path_of(descriptor), 0, NULL, 0);
-    return result;
-}
-
-int fsync(int descriptor) {
-    REAL(int, "fsync", int);
-    return synced(descriptor, real(descriptor));
-}
-
-int fdatasync(int descriptor) {
-    REAL(int, "fdatasync", int);
-    return synced(descriptor, real(descriptor));
-}
+/* A sync covers what was written before it began: another thread may write meanwhile. */
+#define SYNC(name) \
+    int name(int descriptor) { \
+        REAL(int, #name, int); \
+        struct timespec began; \
+        real_clock(CLOCK_MONOTONIC, &began); \
+        int result = real(descriptor); \
+        if (!path_of(descriptor)) return result; \
+        if (control) pause_us(control->sync_delay_us); \
+        uint64_t began_ns = (uint64_t)began.tv_sec * 1000000000u + (uint64_t)began.tv_nsec; \
+        if (result == 0) note('S', path_of(descriptor), began_ns, NULL, 0); \
+        return result; \
+    }
+SYNC(fsync)
+SYNC(fdatasync)
 
 int unlink(const char *name) {
     REAL(int, "unlink", const char *);

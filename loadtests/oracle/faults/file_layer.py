@@ -21,7 +21,10 @@ _RECORD = struct.Struct("=c3xIQQQ")
 
 
 class Operation(NamedTuple):
-    """One line of the journal. ``kind``: W write, T truncate, S sync, C new name, U removed name, R renamed."""
+    """One line of the journal. ``kind``: W write, T truncate, S sync, C new name, U removed name, R renamed.
+
+    ``offset`` is, of a truncation, the new length; of a sync, when it began, in nanoseconds.
+    """
 
     kind: str
     path: str

@@ -25,10 +25,12 @@ class File:
     synced: bytearray = field(default_factory=bytearray)
     pending: list[Operation] = field(default_factory=list)
 
-    def sync(self) -> None:
+    def sync(self, began: float) -> None:
+        """Of what another thread wrote after it began nothing is certain."""
         for operation in self.pending:
-            apply(self.synced, operation)
-        self.pending.clear()
+            if operation.at <= began:
+                apply(self.synced, operation)
+        self.pending = [operation for operation in self.pending if operation.at > began]
 
     def after_cut(self, dice: random.Random, share: float, unit: int) -> bytes:
         """One of the contents that the platter may hold."""
@@ -82,7 +84,7 @@ class Disk:
             self._synced_names, self._pending_names = dict(self._names), []
             self._created.clear()
         elif operation.kind == "S":
-            self._names[operation.path].sync()
+            self._names[operation.path].sync(operation.offset / 1e9)
         else:
             self._names[operation.path].pending.append(operation)
 
