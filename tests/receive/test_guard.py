@@ -20,6 +20,7 @@ from tropa_collector.receive.guard import guarded_protocol
 
 HEAD = b"POST /v1/t HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\n"
 GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
+LARGE_BYTES = 20_000_000  # what no socket buffer holds
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,10 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         size, more = size + len(message["body"]), message["more_body"]
     if scope["path"] == "/slow":
         await asyncio.sleep(0.8)
-    body = b"%d" % size
+    body = b"x" * LARGE_BYTES if scope["path"] == "/large" else b"%d" % size
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": body, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
 
 
 class Running:
@@ -211,6 +213,20 @@ def test_requests_pipelined_into_one_write_are_all_answered(running: Running) ->
     answer, _ = asyncio.run(exchange(running.port, (HEAD + b"abcd") * 20 + last))
     assert answer.count(b"HTTP/1.1 200 OK") == 21
     assert not running.refused
+
+
+def test_pipelined_requests_are_answered_in_their_order(running: Running) -> None:
+    wanted = [str(10**power).encode() for power in range(4)]
+    requests = [HEAD.replace(b": 4", b": " + length) + b"x" * int(length) for length in wanted]
+    last = GET.replace(b"host", b"connection: close\r\nhost")
+    answer, _ = asyncio.run(exchange(running.port, b"".join(requests) + last))
+    assert [one.rpartition(b"\r\n\r\n")[2] for one in answer.split(b"HTTP/1.1 200 OK")[1:]] == [*wanted, b"0"]
+
+
+def test_an_answer_larger_than_the_socket_takes_waits_for_its_reader(running: Running) -> None:
+    request = b"GET /large HTTP/1.1\r\nconnection: close\r\n\r\n"
+    answer, _ = asyncio.run(exchange(running.port, request, pause=0.1))
+    assert len(answer.partition(b"\r\n\r\n")[2]) == LARGE_BYTES
 
 
 def test_a_slow_answer_is_not_cut_short_by_a_stalled_successor(running: Running) -> None:
