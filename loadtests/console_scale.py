@@ -27,7 +27,7 @@ import orjson
 from loadtests.bodies import stream
 from loadtests.collector_process import CollectorProcess
 from loadtests.console_store import BATCH, EMAIL, PHONE, make
-from tropa_collector.store.sqlite.writer import FILE_NAME
+from tropa_collector.store.sqlite.file import FILE_NAME
 
 PAGES = (
     "/", "/overview/figures", "/overview/day.json", "/live", "/live/event/1",

@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 from loadtests.bodies import stream
 from loadtests.collector_process import CollectorProcess
-from tropa_collector.store.sqlite.deeds import deeds_of
-from tropa_collector.store.sqlite.timeline import THROUGH
-from tropa_collector.store.sqlite.trailing import RUN_EVENTS
-from tropa_collector.store.sqlite.writer import FILE_NAME
+from tropa_collector.store.deeds import deeds_of
+from tropa_collector.store.sqlite.file import FILE_NAME
+from tropa_collector.store.sqlite.reading.timeline import THROUGH
+from tropa_collector.store.sqlite.writing.trailing import RUN_EVENTS
 
 DAYS = 30
 SEED_EVENTS = 4_000

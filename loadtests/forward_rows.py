@@ -31,8 +31,8 @@ from tropa_collector.forward.rows import event_row
 from tropa_collector.identity.identifiers import Scope, extract
 from tropa_collector.settings import Settings
 from tropa_collector.store.protocol import Logged, Record, Submission
-from tropa_collector.store.sqlite.client import SqliteLog
-from tropa_collector.store.sqlite.feed import SqliteFeed
+from tropa_collector.store.sqlite.reading.feed import SqliteFeed
+from tropa_collector.store.sqlite.writing.client import SqliteLog
 
 DOUBLE = Path(__file__).parents[1] / "tests" / "forward" / "clickhouse_double.py"
 START = 1_795_000_000_000_000

@@ -30,9 +30,9 @@ from tropa_collector.receive.receipt import Receipt
 from tropa_collector.settings import Settings
 from tropa_collector.store.memory import MemoryStore
 from tropa_collector.store.protocol import Record, Submission
+from tropa_collector.store.sqlite.file import connect
 from tropa_collector.store.sqlite.migrate import migrate
-from tropa_collector.store.sqlite.transaction import Transaction
-from tropa_collector.store.sqlite.writer import connect
+from tropa_collector.store.sqlite.writing.transaction import Transaction
 
 ROUNDS = 40
 

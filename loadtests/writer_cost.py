@@ -21,9 +21,10 @@ from typing import Any
 
 from loadtests.stages import Stages
 from tropa_collector.store.protocol import Submission
+from tropa_collector.store.sqlite.file import FILE_NAME, connect
 from tropa_collector.store.sqlite.migrate import migrate
-from tropa_collector.store.sqlite.transaction import Transaction
-from tropa_collector.store.sqlite.writer import CHECKPOINT_BYTES, FILE_NAME, connect
+from tropa_collector.store.sqlite.writing.transaction import Transaction
+from tropa_collector.store.sqlite.writing.writer import CHECKPOINT_BYTES
 
 _FRAME_HEADER, _LOG_HEADER = 24, 32
 _OF_TRANSACTION = ("_sort_out", "_insert_events", "_upsert_rollups")

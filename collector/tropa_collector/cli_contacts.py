@@ -131,7 +131,7 @@ def _parsed(text: str, settings: Settings) -> Ref:
 
 def _contacts(settings: Settings) -> Contacts:
     from tropa_collector.store.opened import store_of  # noqa: PLC0415
-    from tropa_collector.store.sqlite.writer import FILE_NAME  # noqa: PLC0415
+    from tropa_collector.store.sqlite.file import FILE_NAME  # noqa: PLC0415
 
     if settings.store == "sqlite" and not (settings.data / FILE_NAME).is_file():
         raise StoreError(f"There is no store in {settings.data}.")

@@ -15,8 +15,8 @@ from tropa_collector.errors import SettingsError
 from tropa_collector.forward.declared import declared
 from tropa_collector.receive.keys import FILE_NAME as KEYS_FILE
 from tropa_collector.settings import Settings
+from tropa_collector.store.sqlite.file import FILE_NAME
 from tropa_collector.store.sqlite.migrate import migrations
-from tropa_collector.store.sqlite.writer import FILE_NAME
 from tropa_collector.transfer.offline import is_served
 
 LEAST_FREE_BYTES = 1_000_000_000

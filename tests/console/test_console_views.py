@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from loadtests.collector_process import CollectorProcess
 
-from tropa_collector.store.sqlite import census, live, milestones, overview, refusals
-from tropa_collector.store.sqlite.snapshots import Snapshots
-from tropa_collector.store.sqlite.writer import FILE_NAME
+from tropa_collector.store.sqlite.file import FILE_NAME
+from tropa_collector.store.sqlite.reading import census, live, milestones, overview, refusals
+from tropa_collector.store.sqlite.reading.snapshots import Snapshots
 from tropa_collector.store.views import LiveFilter, Place
 
 NOW = time.time_ns() // 1_000

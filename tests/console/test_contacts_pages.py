@@ -14,8 +14,9 @@ from tests.console.conftest import ANNA, PHONE, call, seed
 from tests.console.visitor import Visitor, links
 
 from tropa_collector.store import sqlite as sqlite_store
-from tropa_collector.store.sqlite import profile
-from tropa_collector.store.sqlite.timeline import newest_figures, shares_of
+from tropa_collector.store.contacts.shares import shares_of
+from tropa_collector.store.sqlite.reading import profile
+from tropa_collector.store.sqlite.reading.timeline import newest_figures
 
 BODY = '{"type":"page","enriched":{"geo":{"country":"RU","city":"Tver"},"device":{"type":"mobile","browser":{"name":"Firefox"}}}}'
 

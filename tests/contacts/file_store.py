@@ -11,10 +11,10 @@ from tests.identity.memory_store import MemoryStore
 from tropa_collector.identity.policy import Policy
 from tropa_collector.identity.records import Call
 from tropa_collector.store.protocol import Record, Submission
-from tropa_collector.store.sqlite.identity import Resolution
+from tropa_collector.store.sqlite.file import connect
 from tropa_collector.store.sqlite.migrate import migrate
-from tropa_collector.store.sqlite.transaction import Transaction
-from tropa_collector.store.sqlite.writer import connect
+from tropa_collector.store.sqlite.writing.identity import Resolution
+from tropa_collector.store.sqlite.writing.transaction import Transaction
 
 NOW = 100_000_000  # so early that no claim of the streams is clamped
 

@@ -16,13 +16,14 @@ from tests.identity.streams import call, in_batches, random_calls
 from tests.postgres.database_store import DatabaseStore
 
 from tropa_collector.identity.policy import DAY, Policy
+from tropa_collector.store.deeds import is_touch
 from tropa_collector.store.postgres.contacts import PostgresContacts
 from tropa_collector.store.postgres.snapshots import Snapshots
 from tropa_collector.store.protocol import ContactQuery, Page, Ref, Submission, public_id
-from tropa_collector.store.sqlite import search, trailing
-from tropa_collector.store.sqlite.contacts import SqliteContacts
-from tropa_collector.store.sqlite.deeds import is_touch
-from tropa_collector.store.sqlite.timeline import purge_runs
+from tropa_collector.store.sqlite.reading import search
+from tropa_collector.store.sqlite.reading.contacts import SqliteContacts
+from tropa_collector.store.sqlite.writing import trailing
+from tropa_collector.store.sqlite.writing.retention import purge_runs
 
 NAMES = ("Product Added", "Order Completed", "Product Viewed")
 
@@ -197,7 +198,7 @@ def test_search_follows_a_trait_that_changes_and_a_setting_that_does(opened: Ope
     assert len(opened.found(q="olga")) == 1
     opened.file.deliver([call("m3", 3, "u1", traits={"name": None})])
     assert opened.found(q="olga") == []
-    from tropa_collector.store.sqlite.words import index_words
+    from tropa_collector.store.sqlite.writing.words import index_words
 
     assert isinstance(opened.file, FileStore)
     index_words(opened.file.connection, {"city"})

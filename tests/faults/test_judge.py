@@ -11,8 +11,8 @@ from loadtests.oracle.issuer import Ledger, event_of, message_id
 from loadtests.oracle.judge import conservation, examine
 from loadtests.oracle.table import Row, broken, table
 
+from tropa_collector.store.sqlite.file import FILE_NAME, connect
 from tropa_collector.store.sqlite.migrate import migrate
-from tropa_collector.store.sqlite.writer import FILE_NAME, connect
 
 SOUND = "UPDATE counters SET value = value"
 

@@ -21,7 +21,7 @@ from tropa_collector.forward.backfill import Span, backfill
 from tropa_collector.forward.cursor import Cursor
 from tropa_collector.settings import Settings
 from tropa_collector.store.protocol import Submission
-from tropa_collector.store.sqlite.client import SqliteLog
+from tropa_collector.store.sqlite.writing.client import SqliteLog
 
 EVENTS = 300
 

@@ -24,10 +24,10 @@ from tropa_collector.forward.memory import MemoryFeed
 from tropa_collector.forward.runner import Runner
 from tropa_collector.settings import Settings
 from tropa_collector.store.protocol import IdentifierRow, LogFeed, Operation, Ref, Submission
-from tropa_collector.store.sqlite.client import SqliteLog
-from tropa_collector.store.sqlite.contacts import SqliteContacts
-from tropa_collector.store.sqlite.feed import SqliteFeed
-from tropa_collector.store.sqlite.writer import FILE_NAME
+from tropa_collector.store.sqlite.file import FILE_NAME
+from tropa_collector.store.sqlite.reading.contacts import SqliteContacts
+from tropa_collector.store.sqlite.reading.feed import SqliteFeed
+from tropa_collector.store.sqlite.writing.client import SqliteLog
 
 
 async def to_clickhouse(directory: Path, feed: LogFeed, url: str, database: str, **options: Any) -> Runner:

@@ -14,9 +14,9 @@ from tests.forward.log_entries import AT, feed_of, record
 from tropa_collector.errors import StoreError
 from tropa_collector.settings import Settings
 from tropa_collector.store.protocol import LogFeed, Operation, Submission
-from tropa_collector.store.sqlite.client import SqliteLog
-from tropa_collector.store.sqlite.feed import SqliteFeed
-from tropa_collector.store.sqlite.writer import FILE_NAME
+from tropa_collector.store.sqlite.file import FILE_NAME
+from tropa_collector.store.sqlite.reading.feed import SqliteFeed
+from tropa_collector.store.sqlite.writing.client import SqliteLog
 
 EVENTS = 50
 ALL: dict[str, Any] = {"after": 0, "through": 10_000, "limit": 10_000, "max_bytes": 1 << 30}

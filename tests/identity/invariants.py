@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from tests.identity.memory_store import MemoryStore
 from tests.identity.reference_model import Model, without_claims
 
-from tropa_collector.identity.devices import owner_of
-from tropa_collector.identity.graph import Graph
-from tropa_collector.identity.groups import pieces
+from tropa_collector.identity.planner.devices import owner_of
+from tropa_collector.identity.planner.graph import Graph
+from tropa_collector.identity.planner.groups import pieces
 from tropa_collector.identity.policy import DEVICE
 from tropa_collector.identity.records import LIVE, MERGED, QUARANTINED, Call, Key
 

@@ -16,7 +16,7 @@ from tests.postgres.database_store import Databases, DatabaseStore
 from tropa_collector.identity.policy import DAY, Policy
 from tropa_collector.store.postgres import listing
 from tropa_collector.store.protocol import Submission
-from tropa_collector.store.sqlite import listing as file_listing
+from tropa_collector.store.sqlite.reading import listing as file_listing
 
 NAMES = ("Product Added", "Order Completed")
 

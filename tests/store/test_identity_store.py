@@ -24,9 +24,9 @@ from tropa_collector.identity.operations import OperationError, Operator, merge,
 from tropa_collector.identity.policy import Policy
 from tropa_collector.identity.records import Call, Contact, Core, Edge, Identifier
 from tropa_collector.identity.traits import Register, fold
+from tropa_collector.store.contacts.refs import CONTACT, EDGE, IDENTIFIER
 from tropa_collector.store.protocol import Outcome, Submission
-from tropa_collector.store.sqlite import trailing
-from tropa_collector.store.sqlite.refs import CONTACT, EDGE, IDENTIFIER
+from tropa_collector.store.sqlite.writing import trailing
 
 Store = FileStore | DatabaseStore
 Opened = Callable[[Policy], Store]

@@ -6,9 +6,9 @@ from collections import deque
 
 import pytest
 
-from tropa_collector.store.pace import LEAST_BYTES, Pace
-from tropa_collector.store.sqlite.checkpoints import Checkpoints
-from tropa_collector.store.sqlite.client import PACE_SHARE
+from tropa_collector.store.sqlite.writing.checkpoints import Checkpoints
+from tropa_collector.store.sqlite.writing.client import PACE_SHARE
+from tropa_collector.store.sqlite.writing.pace import LEAST_BYTES, Pace
 
 EVENT_BYTES = 1_000
 SECONDS = 0.5

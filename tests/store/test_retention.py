@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from tropa_collector.store.protocol import Quarantined, Record, Submission
-from tropa_collector.store.sqlite import trailing
+from tropa_collector.store.sqlite.file import connect
 from tropa_collector.store.sqlite.migrate import migrate
-from tropa_collector.store.sqlite.retention import Retention
-from tropa_collector.store.sqlite.transaction import Transaction
-from tropa_collector.store.sqlite.writer import WriterOptions, connect
+from tropa_collector.store.sqlite.writing import trailing
+from tropa_collector.store.sqlite.writing.retention import Retention
+from tropa_collector.store.sqlite.writing.transaction import Transaction
+from tropa_collector.store.sqlite.writing.writer import WriterOptions
 
 DAY = 86_400_000_000
 

@@ -13,10 +13,10 @@ from tests.postgres.database_store import DatabaseStore
 
 from tropa_collector.identity.policy import Policy
 from tropa_collector.store.protocol import Outcome, Quarantined, Record, Submission
-from tropa_collector.store.sqlite import trailing
+from tropa_collector.store.sqlite.file import connect
 from tropa_collector.store.sqlite.migrate import migrate
-from tropa_collector.store.sqlite.transaction import NAMES_A_MINUTE, Transaction
-from tropa_collector.store.sqlite.writer import connect
+from tropa_collector.store.sqlite.writing import trailing
+from tropa_collector.store.sqlite.writing.transaction import NAMES_A_MINUTE, Transaction
 
 NOW = 1_795_000_000_000_000
 

@@ -17,8 +17,8 @@ from tropa_collector.store.postgres.log import PostgresLog
 from tropa_collector.store.postgres.reader import PostgresReader
 from tropa_collector.store.postgres.snapshots import Snapshots
 from tropa_collector.store.protocol import EventQuery, Quarantined, Record, Submission
-from tropa_collector.store.sqlite.client import SqliteLog
-from tropa_collector.store.sqlite.reader import SqliteReader
+from tropa_collector.store.sqlite.reading.reader import SqliteReader
+from tropa_collector.store.sqlite.writing.client import SqliteLog
 
 NOW = 1_795_000_000_000_000
 Both = tuple[Any, Any]

@@ -11,8 +11,8 @@ from tests.identity.streams import call
 
 from tropa_collector.identity.policy import Policy
 from tropa_collector.identity.records import Call
-from tropa_collector.store.sqlite import recent
-from tropa_collector.store.sqlite.recent import Recent
+from tropa_collector.store.sqlite.writing import recent
+from tropa_collector.store.sqlite.writing.recent import Recent
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from loadtests.collector_process import CollectorProcess
 from tropa_collector.cli import cli
 from tropa_collector.errors import StoreError
 from tropa_collector.store.protocol import Submission
-from tropa_collector.store.sqlite.client import SqliteLog
+from tropa_collector.store.sqlite.writing.client import SqliteLog
 from tropa_collector.transfer import customers, importing
 
 MAPPING = ("user_id=ID", "email=E-mail", "phone=Телефон", "trait.city=Город", "trait.name=Имя")

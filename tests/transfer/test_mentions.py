@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tropa_collector.store.sqlite.mentions import CUT, Mentions
+from tropa_collector.store.operations.mentions import CUT, Mentions
 
 ANNA = Mentions([("email", "anna@example.com"), ("phone", "+79161234567"), ("user_id", "42"), ("anonymous_id", "0c5d-visitor-9")])
 

@@ -12,12 +12,13 @@ import pytest
 from tropa_collector.errors import Conflict
 from tropa_collector.identity.policy import SERVER, Policy
 from tropa_collector.identity.records import Ident
+from tropa_collector.store.operations.dossier import cuts, events, find_contact, members, mentions_of
 from tropa_collector.store.protocol import Operation, Record, Submission
-from tropa_collector.store.sqlite import operations
-from tropa_collector.store.sqlite.dossier import cuts, event_ids, events, find_contact, members, mentions_of
+from tropa_collector.store.sqlite.file import connect
 from tropa_collector.store.sqlite.migrate import migrate
-from tropa_collector.store.sqlite.transaction import Transaction
-from tropa_collector.store.sqlite.writer import connect
+from tropa_collector.store.sqlite.writing import operations
+from tropa_collector.store.sqlite.writing.archive import event_ids
+from tropa_collector.store.sqlite.writing.transaction import Transaction
 from tropa_collector.transfer.rights import left_over
 
 NOW = 1_795_000_000_000_000
@@ -59,7 +60,7 @@ class Store:
         own = [row for row in everything if row.shared_from is None]
         ids = {row.id for row in everything}
         mentions = mentions_of(own, (orjson.loads(row[7]) for row in events(self.connection, event_ids(self.connection, ids))))
-        found = cuts(self.connection, mentions, ids)
+        found = cuts(self.connection, mentions, ids, event_ids)
         return self.operate(
             "erase", contact=contact, spellings=mentions.spellings, cut_events=found.events, cut_traits=found.traits,
             quarantine=found.quarantine, through_event=found.through_event, through_quarantine=found.through_quarantine,
@@ -184,7 +185,7 @@ def test_the_merged_and_the_anonymous_can_be_erased(store: Store) -> None:
 
 
 def test_the_indexes_forget_erased_events(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tropa_collector.store.sqlite import trailing
+    from tropa_collector.store.sqlite.writing import trailing
 
     monkeypatch.setattr(trailing, "RUN_EVENTS", 20)
     monkeypatch.setattr(trailing, "SLICE_EVENTS", 50)

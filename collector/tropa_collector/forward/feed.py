@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tropa_collector.store.protocol import LogFeed
-from tropa_collector.store.sqlite.feed import SqliteFeed
+from tropa_collector.store.sqlite.reading.feed import SqliteFeed
 
 
 def feed_of(store: str, data: Path) -> LogFeed:

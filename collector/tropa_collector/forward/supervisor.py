@@ -17,8 +17,8 @@ from tropa_collector.forward.destination import STREAMS
 from tropa_collector.forward.feed import feed_of
 from tropa_collector.forward.figures import state_unheard
 from tropa_collector.settings import Settings
+from tropa_collector.store.frames import Frames, encode
 from tropa_collector.store.protocol import Stream
-from tropa_collector.store.sqlite.frames import Frames, encode
 
 logger = logging.getLogger("tropa.forward")
 

@@ -9,15 +9,15 @@ from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from tropa_collector.errors import TropaError
-from tropa_collector.identity import evidence
-from tropa_collector.identity.contacts import flag, merge_contacts
-from tropa_collector.identity.cores import count_join, merge_cores
-from tropa_collector.identity.devices import settle
-from tropa_collector.identity.follow import follow_cores
-from tropa_collector.identity.graph import Graph
-from tropa_collector.identity.groups import apart, pieces
 from tropa_collector.identity.ledger import LogRow
-from tropa_collector.identity.link import link
+from tropa_collector.identity.planner import evidence
+from tropa_collector.identity.planner.contacts import flag, merge_contacts
+from tropa_collector.identity.planner.cores import count_join, merge_cores
+from tropa_collector.identity.planner.devices import settle
+from tropa_collector.identity.planner.follow import follow_cores
+from tropa_collector.identity.planner.graph import Graph
+from tropa_collector.identity.planner.groups import apart, pieces
+from tropa_collector.identity.planner.link import link
 from tropa_collector.identity.policy import CLAIMED, DEVICE, NO_MERGE_RANK, SERVER, Policy
 from tropa_collector.identity.records import (
     MANUAL,

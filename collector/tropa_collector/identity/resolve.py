@@ -1,6 +1,6 @@
 """The planner: which contact is behind each event of a batch, and what must be written to say so. Pure.
 
-Two partitions are kept (``graph.py``). Proven events (a server's, an import's, an operator's, the signed part of a signed
+Two partitions are kept (``planner/graph.py``). Proven events (a server's, an import's, an operator's, the signed part of a signed
 call) build *cores* by the rules of joining, as if no claim existed. Claims then tie identifiers and cores together into
 *contacts*, at most one proven person in each; when proof needs room or disagrees, claim-tied identifiers are released.
 So a claim can add to what proof says and can never take from it.
@@ -27,13 +27,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
-from tropa_collector.identity.alias import link_alias
-from tropa_collector.identity.arrivals import Arrived, alone, arrival, arrive
-from tropa_collector.identity.devices import settle
-from tropa_collector.identity.evidence import tells_nothing
-from tropa_collector.identity.follow import follow_cores
-from tropa_collector.identity.graph import Graph
-from tropa_collector.identity.link import link
+from tropa_collector.identity.planner.alias import link_alias
+from tropa_collector.identity.planner.arrivals import Arrived, alone, arrival, arrive
+from tropa_collector.identity.planner.devices import settle
+from tropa_collector.identity.planner.evidence import tells_nothing
+from tropa_collector.identity.planner.follow import follow_cores
+from tropa_collector.identity.planner.graph import Graph
+from tropa_collector.identity.planner.link import link
 from tropa_collector.identity.policy import CLAIMED, DAY, DEVICE, Policy
 from tropa_collector.identity.records import (
     ERASED,

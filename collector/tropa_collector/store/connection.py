@@ -25,3 +25,14 @@ class Connection(Protocol):
     def execute(self, sql: str, values: Any = ..., /) -> Answer: ...
 
     def executemany(self, sql: str, rows: Iterable[Any], /) -> Answer: ...
+
+
+def number(connection: Connection, sql: str, *values: Any) -> int:
+    """The first column of the first row."""
+    return int(connection.execute(sql, values).fetchone()[0])
+
+
+def number_or_none(connection: Connection, sql: str, *values: Any) -> int | None:
+    """The same, and None without a row."""
+    row = connection.execute(sql, values).fetchone()
+    return None if row is None else int(row[0])

@@ -9,11 +9,11 @@ from typing import Any, NoReturn, Protocol, cast
 from tropa_collector.errors import Unavailable
 from tropa_collector.settings import Settings
 from tropa_collector.store.protocol import ContactReader, EventLog, EventReader
-from tropa_collector.store.sqlite.client import SqliteLog
-from tropa_collector.store.sqlite.contacts import SqliteContacts
-from tropa_collector.store.sqlite.reader import SqliteReader
-from tropa_collector.store.sqlite.views import SqliteViews
-from tropa_collector.store.sqlite.writer import FILE_NAME
+from tropa_collector.store.sqlite.file import FILE_NAME
+from tropa_collector.store.sqlite.reading.contacts import SqliteContacts
+from tropa_collector.store.sqlite.reading.reader import SqliteReader
+from tropa_collector.store.sqlite.reading.views import SqliteViews
+from tropa_collector.store.sqlite.writing.client import SqliteLog
 from tropa_collector.store.views import Views
 
 

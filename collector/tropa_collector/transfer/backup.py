@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from tropa_collector.errors import StoreError
-from tropa_collector.store.sqlite.writer import FILE_NAME
+from tropa_collector.store.sqlite.file import FILE_NAME
 
 
 def backup(directory: Path, target: Path) -> int:

@@ -11,7 +11,7 @@ import orjson
 from tropa_collector.errors import SettingsError
 from tropa_collector.events.timestamps import to_microseconds
 from tropa_collector.settings import Settings
-from tropa_collector.store.sqlite.listing import KINDS
+from tropa_collector.store.contacts.lists import KINDS
 from tropa_collector.transfer.cells import neutral
 from tropa_collector.transfer.lists import lists_of
 

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from tropa_collector.errors import StoreError
 from tropa_collector.settings import Settings
-from tropa_collector.store.sqlite import listing
-from tropa_collector.store.sqlite.writer import FILE_NAME
+from tropa_collector.store.sqlite.file import FILE_NAME
+from tropa_collector.store.sqlite.reading import listing
 
 Rows = Callable[..., Iterator[Mapping[str, Any]]]
 

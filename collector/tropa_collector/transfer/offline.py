@@ -18,7 +18,7 @@ from tropa_collector.pipeline import Pipeline
 from tropa_collector.receive.keys import key_ring
 from tropa_collector.settings import Settings
 from tropa_collector.store.opened import store_of
-from tropa_collector.store.sqlite.writer import FILE_NAME
+from tropa_collector.store.sqlite.file import FILE_NAME
 from tropa_collector.transfer.replay import replay
 
 

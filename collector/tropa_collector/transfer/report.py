@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Final
 
 from tropa_collector.identity.records import Key
-from tropa_collector.store.sqlite.trailing import hash64
+from tropa_collector.store.hashing import hash64
 from tropa_collector.transfer.imports import Customer
 from tropa_collector.transfer.typos import suggest_email
 

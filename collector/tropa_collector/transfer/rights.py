@@ -19,19 +19,10 @@ from tropa_collector.errors import NotFound, StoreError
 from tropa_collector.settings import Settings
 from tropa_collector.store.connection import Connection
 from tropa_collector.store.opened import store_of
+from tropa_collector.store.operations.dossier import EventIds, cuts, dossier, events, find_contact, members, mentions_of
 from tropa_collector.store.protocol import EventLog, Operation
-from tropa_collector.store.sqlite.dossier import (
-    EventIds,
-    cuts,
-    dossier,
-    event_ids,
-    events,
-    find_contact,
-    members,
-    mentions_of,
-    reading,
-)
-from tropa_collector.store.sqlite.writer import FILE_NAME
+from tropa_collector.store.sqlite.file import FILE_NAME, reading
+from tropa_collector.store.sqlite.writing.archive import event_ids
 
 SMALL_BYTES: Final = 256_000_000  # a store that is written anew within a second or two
 
@@ -44,7 +35,7 @@ def export_person(directory: Path, ref: str) -> dict[str, Any]:
         StoreError: there is no store.
     """
     with reading(_file(directory)) as connection:
-        return dossier(connection, contact_named(connection, ref))
+        return dossier(connection, contact_named(connection, ref), event_ids)
 
 
 async def erase_person(log: EventLog, directory: Path, ref: str, *, actor: str, reason: str) -> dict[str, Any]:

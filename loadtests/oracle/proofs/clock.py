@@ -12,7 +12,7 @@ from loadtests.oracle.issuer import Issuer
 from loadtests.oracle.judge import conservation_row, examine
 from loadtests.oracle.proofs.probe import probe_row
 from loadtests.oracle.table import Row
-from tropa_collector.store.sqlite.writer import FILE_NAME
+from tropa_collector.store.sqlite.file import FILE_NAME
 
 TEST = "clock jumps"
 HOUR = 3_600.0

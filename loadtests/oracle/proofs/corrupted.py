@@ -15,7 +15,7 @@ from loadtests.collector_process import CollectorProcess
 from loadtests.oracle.faults.corruption import corrupt
 from loadtests.oracle.issuer import Issuer
 from loadtests.oracle.table import Row, none_of
-from tropa_collector.store.sqlite.writer import FILE_NAME
+from tropa_collector.store.sqlite.file import FILE_NAME
 
 TEST = "corrupted file"
 EVENTS_BEFORE, REQUESTS = 2_000, 40

@@ -23,9 +23,9 @@ from loadtests.oracle.faults.power_cut import Disk
 from loadtests.oracle.issuer import Issuer, Ledger
 from loadtests.oracle.judge import examine
 from loadtests.oracle.table import Row, none_of
+from tropa_collector.store.sqlite.file import FILE_NAME, connect
 from tropa_collector.store.sqlite.migrate import migrate
-from tropa_collector.store.sqlite.transaction import Transaction
-from tropa_collector.store.sqlite.writer import FILE_NAME, connect
+from tropa_collector.store.sqlite.writing.transaction import Transaction
 
 TEST = "power cut"
 EVENTS = 2_000

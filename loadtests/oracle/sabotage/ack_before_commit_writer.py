@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tropa_collector.store.protocol import Submission
-from tropa_collector.store.sqlite import writer
+from tropa_collector.store.sqlite.writing import writer
 
 
 class _Hasty(writer.Writer):

@@ -2,7 +2,7 @@
 
 from tropa_collector.__main__ import main
 from tropa_collector.errors import Unavailable
-from tropa_collector.store.sqlite.client import SqliteLog
+from tropa_collector.store.sqlite.writing.client import SqliteLog
 
 
 class _Greedy(SqliteLog):

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from tropa_collector.__main__ import main
-from tropa_collector.store.sqlite.client import SqliteLog
+from tropa_collector.store.sqlite.writing.client import SqliteLog
 
 
 class _Careless(SqliteLog):

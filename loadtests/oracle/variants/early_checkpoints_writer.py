@@ -1,6 +1,6 @@
 """The writer of ``early_checkpoints``."""
 
-from tropa_collector.store.sqlite import writer
+from tropa_collector.store.sqlite.writing import writer
 
 if __name__ == "__main__":
     writer.CHECKPOINT_BYTES = 300_000

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from tropa_collector.store.contact_reading import ContactReading
+from tropa_collector.store.contacts.reading import ContactReading
+from tropa_collector.store.contacts.words import SEARCHABLE
 from tropa_collector.store.postgres.history import HISTORY
 from tropa_collector.store.postgres.search import search
 from tropa_collector.store.postgres.session import Session
 from tropa_collector.store.postgres.snapshots import Snapshots
-from tropa_collector.store.sqlite.words import SEARCHABLE
 
 Result = TypeVar("Result")
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from tropa_collector.store.connection import number
+from tropa_collector.store.contacts.explanations import CHANGES
+from tropa_collector.store.contacts.feed import change_before, changes_between, identifier_rows
 from tropa_collector.store.postgres.reader import CONTACT
 from tropa_collector.store.postgres.session import Session
 from tropa_collector.store.postgres.snapshots import Snapshots
 from tropa_collector.store.protocol import IdentifierRow, Logged, Stream, Stretch, stored_event
-from tropa_collector.store.sqlite.explanations import CHANGES
-from tropa_collector.store.sqlite.feed import change_before, changes_between, identifier_rows
 
 _EVENTS: Final = (
     f"SELECT id, received_at, timestamp, original_at, source, trust, {CONTACT}, body, identifier"
@@ -31,8 +32,8 @@ class PostgresFeed:
 
     async def head(self, stream: Stream) -> int:
         if stream == "events":
-            return await self._snapshots.read(lambda session: _one(session, "SELECT log_through()"))
-        return await self._snapshots.read(lambda session: _one(session, "SELECT coalesce(max(id), 0) FROM identity_log"))
+            return await self._snapshots.read(lambda session: number(session, "SELECT log_through()"))
+        return await self._snapshots.read(lambda session: number(session, "SELECT coalesce(max(id), 0) FROM identity_log"))
 
     async def read(self, stream: Stream, *, after: int, through: int, limit: int, max_bytes: int) -> Stretch:
         if stream == "changes":
@@ -62,10 +63,6 @@ class PostgresFeed:
 
     async def stop(self) -> None:
         await self._snapshots.stop()
-
-
-def _one(session: Session, sql: str) -> int:
-    return int(session.execute(sql).fetchone()[0])
 
 
 def _events(session: Session, after: int, through: int, limit: int, max_bytes: int) -> Stretch:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tropa_collector.store.contacts.document import History, touch
+from tropa_collector.store.contacts.shares import Figures, Share, moment, table_of
 from tropa_collector.store.postgres.session import Session
-from tropa_collector.store.sqlite.behaviour import touch
-from tropa_collector.store.sqlite.contact import History
-from tropa_collector.store.sqlite.timeline import Figures, Share, moment, table_of
 
 _EVENT = "id, received_at, timestamp, original_at, source, trust, body"
 _PAGE = (

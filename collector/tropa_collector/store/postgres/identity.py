@@ -32,11 +32,11 @@ from tropa_collector.identity.records import (
 )
 from tropa_collector.identity.resolve import order_time, resolve, triage
 from tropa_collector.identity.traits import Register, fold
+from tropa_collector.store.contacts.words import SEARCHABLE, word
 from tropa_collector.store.postgres.connect import IDENTITY, LOCK_CLASS, Connection
 from tropa_collector.store.postgres.memory import Memory
 from tropa_collector.store.postgres.tables import CANNOT_LINK, CONTACTS, CORES, EDGES, IDENTIFIERS, LOG, TRAIT_WORDS, TRAITS
 from tropa_collector.store.protocol import Record
-from tropa_collector.store.sqlite.words import SEARCHABLE, word
 
 MAX_NAMED_TRAITS: Final = 100  # of one row of the feed
 _DAY: Final = 86_400_000_000

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Final
 
-from tropa_collector.store.sqlite.erased import ErasedKeys
-from tropa_collector.store.sqlite.trailing import hash64
+from tropa_collector.store.hashing import hash64
+from tropa_collector.store.operations.erased import ErasedKeys
 
 SEEN_KEYS: Final = 65_536  # also catches a retry that was stamped anew, best effort
 DAYS_KEPT: Final = 24_576  # identifiers of which the day of their last event is known

@@ -1,4 +1,4 @@
-"""What operators ask: the functions of ``store/sqlite/operations.py`` over a session, with the identity lock held."""
+"""What operators ask: the operations of every store over a session, with the identity lock held."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import asyncpg
 from tropa_collector.errors import Conflict, StoreError, Unavailable
 from tropa_collector.identity.policy import Policy
 from tropa_collector.identity.records import NextIds, Plan, Snapshot
+from tropa_collector.store.operations.dossier import inside
+from tropa_collector.store.operations.erased import shell
+from tropa_collector.store.operations.erasure import erase
+from tropa_collector.store.operations.registry import OPERATIONS as SHARED
+from tropa_collector.store.operations.workplace import Archive, Refused, Workplace
 from tropa_collector.store.postgres.connect import ERASURE, LOCK_CLASS, Connection, connect, is_retryable, sentence
 from tropa_collector.store.postgres.identity import Resolution
 from tropa_collector.store.postgres.memory import Memory
 from tropa_collector.store.postgres.session import Session
 from tropa_collector.store.protocol import Operation
-from tropa_collector.store.sqlite.dossier import inside
-from tropa_collector.store.sqlite.erased import shell
-from tropa_collector.store.sqlite.erasure import erase
-from tropa_collector.store.sqlite.operations import OPERATIONS as SHARED
-from tropa_collector.store.sqlite.workplace import Archive, Refused, Workplace
 
 TRIES: Final = 5
 _KEY_BYTES: Final = 32
@@ -76,11 +76,7 @@ def _erase(place: Workplace, **arguments: Any) -> dict[str, int]:
 
 
 ARCHIVE: Final = Archive(event_ids, forget, make_key)
-_FILES_ALONE: Final = ("compact",)
-OPERATIONS: Final[Mapping[str, Callable[..., Any]]] = {
-    **{name: function for name, function in SHARED.items() if name not in _FILES_ALONE},
-    "erase": _erase,
-}
+OPERATIONS: Final[Mapping[str, Callable[..., Any]]] = {**SHARED, "erase": _erase}
 
 
 async def operate(url: str, operation: Operation, policy: Policy, searchable: Collection[str]) -> Any:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from tropa_collector.events.timestamps import to_iso
+from tropa_collector.store.pages import OUTCOMES, cursor, quarantine_entry
 from tropa_collector.store.postgres.session import Session
 from tropa_collector.store.postgres.snapshots import Snapshots
 from tropa_collector.store.protocol import EventQuery, Page, stored_event
-from tropa_collector.store.sqlite.reader import OUTCOMES, cursor, quarantine_entry
 
 #: Whose an event is, is asked when it is read: a device's later events are nobody's once the device is shared.
 CONTACT = (

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from tropa_collector.store.contacts.lists import place, summary
+from tropa_collector.store.contacts.shares import LOWEST
+from tropa_collector.store.contacts.words import MAX_WORD_CHARS
 from tropa_collector.store.postgres.session import Session
 from tropa_collector.store.protocol import ContactQuery, Page
-from tropa_collector.store.sqlite.search import place, summary
-from tropa_collector.store.sqlite.timeline import LOWEST
-from tropa_collector.store.sqlite.words import MAX_WORD_CHARS
 
 _LAST = "\U0010ffff"
 

@@ -6,9 +6,9 @@ import json
 from collections.abc import Set
 from typing import Final
 
+from tropa_collector.store.contacts.words import word
 from tropa_collector.store.postgres.connect import Connection
 from tropa_collector.store.postgres.tables import TRAIT_WORDS
-from tropa_collector.store.sqlite.words import word
 
 _ROWS: Final = 5_000
 _NEXT: Final = "SELECT identifier, value FROM traits WHERE key = $1 AND identifier > $2 ORDER BY identifier LIMIT $3"

@@ -1,4 +1,4 @@
-"""The embedded store. ``client`` hands submissions to ``writer`` (a process of its own: one connection that writes and
-checkpoints), ``transaction`` is what one group commit does, ``trailing`` the indexes that follow the log, ``reader`` the
-read-only side.
+"""The embedded store: one file. ``writing`` is the side that commits, in a process of its own; ``reading`` opens it read-only.
+
+``file`` says how it is opened, ``migrate`` brings its tables up to date.
 """

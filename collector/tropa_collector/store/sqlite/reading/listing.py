@@ -1,0 +1,66 @@
+"""All contacts and all events, row by row in one snapshot, for whoever takes them out of the store."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from tropa_collector.identity.records import LIVE, Key
+from tropa_collector.store.contacts.lists import MAX_TRAIT_NAMES, contact_row
+from tropa_collector.store.protocol import stored_event
+from tropa_collector.store.sqlite.file import reading
+from tropa_collector.store.sqlite.reading.behaviour import gather_doers
+
+_CONTACT: Final = (
+    "(SELECT CASE WHEN i.shared_from IS NOT NULL AND e.timestamp >= i.shared_from THEN i.shared_contact ELSE i.contact END"
+    " FROM identifiers AS i WHERE i.id = e.identifier)"
+)
+_EVENT: Final = f"id, received_at, timestamp, original_at, source, trust, {_CONTACT}, body"
+
+
+def trait_names(file: Path) -> list[str]:
+    """The traits that anybody has, the first of them by name."""
+    with reading(file) as connection:
+        rows = connection.execute("SELECT DISTINCT key FROM traits ORDER BY key LIMIT ?", (MAX_TRAIT_NAMES,))
+        return [key for (key,) in rows]
+
+
+def list_events(file: Path, *, since: int | None, type_: str | None, name: str | None) -> Iterator[Mapping[str, Any]]:
+    """Events as the API shows them, in the order of commit; ``since`` is of receipt."""
+    where, values = ["1"], list[Any]()
+    for test, value in (("received_at >= ?", since), ("type = ?", type_), ("name = ?", name)):
+        if value is not None:
+            where.append(test)
+            values.append(value)
+    with reading(file) as connection:
+        for row in connection.execute(f"SELECT {_EVENT} FROM events AS e WHERE {' AND '.join(where)} ORDER BY id", values):
+            yield stored_event(row)
+
+
+def list_contacts(file: Path, *, since: int | None, did: str | None, not_did: str | None) -> Iterator[Mapping[str, Any]]:
+    """Contacts as ``contact_row`` shows them."""
+    tests = ["status = ?"]
+    with reading(file) as connection:
+        for table, name, test in (("wanted", did, "id IN temp.wanted"), ("unwanted", not_did, "id NOT IN temp.unwanted")):
+            if name:
+                gather_doers(connection, table, name, since)
+                tests.append(test)
+        sql = f"SELECT id, first_seen FROM contacts WHERE {' AND '.join(tests)} ORDER BY id"
+        for contact, first_seen in connection.execute(sql, (LIVE,)):
+            yield contact_row(connection, contact, first_seen)
+
+
+def key_counter(file: Path) -> tuple[Callable[[Sequence[Key]], int], Callable[[], None]] | None:
+    """How many of some keys the store holds already, and how to end asking; None when there is no store yet."""
+    if not file.is_file():
+        return None
+    connection = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+
+    def count(keys: Sequence[Key]) -> int:
+        marks = ",".join(["(?,?)"] * len(keys))
+        sql = f"WITH w(k, v) AS (VALUES {marks}) SELECT count(*) FROM w JOIN identifiers ON value = v AND kind = k"
+        return int(connection.execute(sql, [part for key in keys for part in key]).fetchone()[0])
+
+    return count, connection.close

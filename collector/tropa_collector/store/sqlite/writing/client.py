@@ -1,0 +1,343 @@
+"""The collector's end of the writer process: a bounded queue, two frames in flight, supervision.
+
+The writer's death is a fault like any other: what it had not answered is answered 503 (a retry is safe, dedupe is the
+store's), new requests are refused until the next writer has opened the file, and that one is started at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import socket
+import sys
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, NamedTuple
+
+from tropa_collector.errors import Conflict, StoreError, Unavailable
+from tropa_collector.settings import Settings
+from tropa_collector.store.frames import Frames, encode, encode_submission
+from tropa_collector.store.protocol import Operation, StoreState, Submission
+from tropa_collector.store.sqlite.writing.pace import Pace
+from tropa_collector.store.sqlite.writing.writer import WriterOptions
+
+logger = logging.getLogger("tropa.store")
+
+FRAMES_IN_FLIGHT = 2
+FRAME_BYTES = 4_000_000  # of one frame: what one group commit takes
+PACE_SHARE = 0.7  # of queue_seconds: a checkpoint may come in between
+RESTART_SECONDS = 0.05
+LONGEST_RESTART_SECONDS = 1.0
+START_SECONDS = 30.0  # a long recovery or migration
+_SOCKET_BYTES = 4 << 20
+_REOPENING = "The store is being opened again."
+
+
+class Waiting(NamedTuple):
+    """A submission on its way: encoded at once, while its values are warm, so that none of them outlives the request's turn."""
+
+    number: int
+    encoded: bytes
+    events: int
+    size: int
+    future: asyncio.Future[Sequence[int]]
+    since: float
+
+
+class SqliteLog:
+    """``EventLog`` over a supervised writer process."""
+
+    #: What is started: a test that breaks a promise on purpose puts its own module here.
+    writer_module = "tropa_collector.store.sqlite.writing.writer"
+
+    def __init__(self, settings: Settings) -> None:
+        self._directory = settings.data
+        self._options = WriterOptions(
+            retention_days=settings.retention_days,
+            quarantine_days=settings.quarantine_days,
+            quarantine_bytes=settings.quarantine_bytes,
+            dedupe_days=settings.dedupe_days,
+            device_policy=settings.device_policy,
+            searchable_traits=settings.searchable_traits,
+        )
+        self._queue_events = settings.queue_events
+        self._pace = Pace(settings.queue_bytes, PACE_SHARE * settings.queue_seconds)
+        self._busy_since = 0.0  # when the writer could begin with the frame that it is to answer next
+        self._queue_seconds = settings.queue_seconds
+        self._waiting: deque[Waiting] = deque()
+        self._in_flight: dict[int, Waiting] = {}
+        self._frames_out: deque[int] = deque()  # submissions in each unanswered frame
+        self._events = 0
+        self._bytes = 0
+        self._number = 0
+        self._state = StoreState(False, "starting", "The store is being opened.")
+        self._channel: _Channel | None = None
+        self._supervisor: asyncio.Task[None] | None = None
+        self._stopping = False
+        self.restarts = 0
+        self.commit_seconds = 0.0  # of the newest answered frame, queue included
+
+    # -- what the stages see
+
+    @property
+    def state(self) -> StoreState:
+        return self._state
+
+    def refusal(self) -> Unavailable | None:
+        """Why a submission made now would be refused, or None."""
+        if not self._state.ready:
+            return Unavailable(self._state.message, code=self._state.code, retry_after_seconds=1)
+        if self._events >= self._queue_events or self._bytes >= self._pace.bytes or self._oldest_seconds() > self._queue_seconds:
+            return Unavailable(
+                "More events are waiting for the disk than it takes in time. Send again.",
+                code="overloaded",
+                retry_after_seconds=1,
+            )
+        return None
+
+    def gauges(self) -> dict[str, float]:
+        return {
+            "queue_events": self._events,
+            "queue_bytes": self._bytes,
+            "queue_bytes_allowed": self._pace.bytes,
+            "queue_oldest_seconds": self._oldest_seconds(),
+            "commit_seconds": self.commit_seconds,
+            "writer_restarts": self.restarts,
+        }
+
+    async def operate(self, operation: Operation) -> Any:
+        answer: Any = await self.commit(Submission(operation=operation))
+        outcome, result = answer
+        if outcome == "refused":
+            raise Conflict(result)
+        return result
+
+    async def commit(self, submission: Submission) -> Sequence[int]:
+        if (refused := self.refusal()) is not None:
+            raise refused
+        self._number += 1
+        size = sum(len(record[8]) for record in submission.records) + sum(len(bad[8]) for bad in submission.quarantined)
+        future: asyncio.Future[Sequence[int]] = asyncio.get_running_loop().create_future()
+        events = submission.events
+        encoded = encode_submission(self._number, submission)
+        self._waiting.append(Waiting(self._number, encoded, events, size, future, time.monotonic()))
+        self._events += events
+        self._bytes += size
+        self._pump()
+        del submission
+        return await future
+
+    # -- frames
+
+    def _oldest_seconds(self) -> float:
+        if self._in_flight:
+            return time.monotonic() - next(iter(self._in_flight.values())).since
+        return 0.0
+
+    def _pump(self) -> None:
+        while self._waiting and len(self._frames_out) < FRAMES_IN_FLIGHT and self._channel is not None:
+            frame, size = [], 0
+            while self._waiting and size < FRAME_BYTES:
+                waiting = self._waiting.popleft()
+                frame.append(waiting.encoded)
+                size += waiting.size
+                self._in_flight[waiting.number] = waiting._replace(encoded=b"")
+            if not self._frames_out:
+                self._busy_since = time.monotonic()
+            self._frames_out.append(len(frame))
+            self._channel.send(encode(tuple(frame)))
+
+    def on_message(self, message: tuple[Any, ...]) -> None:
+        kind = message[0]
+        if kind == "acks":
+            self._keep_pace(message[1])
+            for number, flags in message[1]:
+                self._settle(number, flags)
+            self._answered(len(message[1]))
+        elif kind == "nack":
+            error = Unavailable(message[3], code=message[2], retry_after_seconds=2)
+            self._set_state(StoreState(False, message[2], message[3]))
+            for number in message[1]:
+                self._settle(number, error)
+            self._answered(len(message[1]))
+        elif kind == "state":
+            self._set_state(StoreState(True))
+
+    def _keep_pace(self, answers: Sequence[tuple[int, Any]]) -> None:
+        now, size = time.monotonic(), sum(self._in_flight[number].size for number, _ in answers)
+        if size:  # an operator's request says nothing of the disk
+            self._pace.committed(size, now - self._busy_since)
+        self._busy_since = now
+
+    def _settle(self, number: int, result: Sequence[int] | Unavailable) -> None:
+        _, _, events, size, future, since = self._in_flight.pop(number)
+        self._events -= events
+        self._bytes -= size
+        self.commit_seconds = time.monotonic() - since
+        if future.done():
+            return  # the request was cancelled; what it sent is on disk all the same
+        if isinstance(result, Unavailable):
+            future.set_exception(result)
+        else:
+            future.set_result(result)
+
+    def _answered(self, submissions: int) -> None:
+        """An answer covers one frame or, when the writer took two at once, both."""
+        while submissions > 0 and self._frames_out:
+            submissions -= self._frames_out.popleft()
+        self._pump()
+
+    def _set_state(self, state: StoreState) -> None:
+        if state.ready != self._state.ready and not self._stopping:
+            logger.log(
+                logging.INFO if state.ready else logging.ERROR,
+                "store %s %s",
+                "ready" if state.ready else "down",
+                state.message,
+            )
+        self._state = state
+
+    # -- the process
+
+    async def start(self) -> None:
+        """Open the store.
+
+        Raises:
+            StoreError: the directory is in use, cannot be written, or holds a newer schema.
+        """
+        self._directory.mkdir(parents=True, exist_ok=True)
+        process = await self._spawn()
+        self._supervisor = asyncio.create_task(self._supervise(process), name="store supervisor")
+
+    async def _spawn(self) -> asyncio.subprocess.Process:
+        ours, theirs = socket.socketpair()
+        for end in (ours, theirs):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BYTES)
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SOCKET_BYTES)
+        with theirs:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", self.writer_module,
+                str(self._directory), str(theirs.fileno()), json.dumps(asdict(self._options)),
+                pass_fds=[theirs.fileno()], stdin=asyncio.subprocess.DEVNULL,
+            )  # fmt: skip
+        ours.setblocking(False)
+        channel = _Channel(self)
+        await asyncio.get_running_loop().create_unix_connection(lambda: channel, sock=ours)
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                hello = await channel.hello
+        except TimeoutError:
+            process.kill()
+            channel.close()
+            raise StoreError(f"The store in {self._directory} did not open within {START_SECONDS:.0f} s.") from None
+        if hello[0] != "hello":
+            channel.close()
+            await process.wait()
+            raise StoreError(hello[1])
+        self._channel = channel
+        self._set_state(StoreState(True, facts={"schema": hello[1], "sqlite": hello[2], "writer_pid": process.pid}))
+        return process
+
+    async def _supervise(self, process: asyncio.subprocess.Process) -> None:
+        while True:
+            code = await process.wait()
+            self._lost_writer(code)
+            if self._stopping:
+                return
+            reopened = await self._reopen()
+            if reopened is None:
+                return
+            process = reopened
+            self._end_if_late()
+
+    def _end_if_late(self) -> None:
+        """A writer that came up after the collector began to stop ends as soon as it sees its socket closed."""
+        if self._stopping and self._channel is not None:
+            self._channel.close()
+
+    async def _reopen(self) -> asyncio.subprocess.Process | None:
+        """Start writers until one opens the store; None when the collector stops first."""
+        delay = RESTART_SECONDS
+        while not self._stopping:
+            await asyncio.sleep(delay)
+            self.restarts += 1
+            try:
+                return await self._spawn()
+            except (StoreError, OSError) as error:
+                logger.error("the store does not open: %s", error)
+            delay = min(2 * delay, LONGEST_RESTART_SECONDS)
+        return None
+
+    def on_channel_lost(self, channel: _Channel) -> None:
+        """The writer hung up: nothing more is taken. What it owes is answered once its process has ended."""
+        if channel is self._channel:
+            self._channel = None
+            if not self._stopping:
+                self._set_state(StoreState(False, "store_down", _REOPENING))
+
+    def _lost_writer(self, code: int) -> None:
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+        if not self._stopping:
+            logger.error("writer process ended with %s", code)
+            self._set_state(StoreState(False, "store_down", _REOPENING))
+        lost = Unavailable(_REOPENING, code="store_down", retry_after_seconds=1)
+        self._frames_out.clear()
+        for number in list(self._in_flight):
+            self._settle(number, lost)
+        while self._waiting:
+            waiting = self._waiting.popleft()
+            self._in_flight[waiting.number] = waiting
+            self._settle(waiting.number, lost)
+
+    async def stop(self, *, seconds: float) -> int:
+        """Commit what waits, close the file, and say how many events were left unanswered (0 unless time ran out)."""
+        deadline = time.monotonic() + seconds
+        while (self._in_flight or self._waiting) and time.monotonic() < deadline:  # noqa: ASYNC110 - a bounded wait at start or stop
+            await asyncio.sleep(0.005)
+        left = self._events
+        self._stopping = True
+        if self._channel is not None:
+            self._channel.close()
+        if self._supervisor is not None:
+            await asyncio.wait([self._supervisor], timeout=max(0.5, deadline - time.monotonic()))
+        self._set_state(StoreState(False, "stopped", "The collector is stopping."))
+        return left
+
+
+class _Channel(asyncio.Protocol):
+    """The socket to one writer process."""
+
+    def __init__(self, log: SqliteLog) -> None:
+        self._log = log
+        self._frames = Frames()
+        self._transport: asyncio.Transport | None = None
+        self.hello: asyncio.Future[tuple[Any, ...]] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment] # a stream transport by construction
+
+    def data_received(self, data: bytes) -> None:
+        for message in self._frames.feed(data):
+            if self.hello.done():
+                self._log.on_message(message)
+            else:
+                self.hello.set_result(message)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.hello.done():
+            self.hello.set_result(("failed", "The writer process ended while it opened the store."))
+        self._log.on_channel_lost(self)
+
+    def send(self, frame: bytes) -> None:
+        assert self._transport is not None
+        if not self._transport.is_closing():  # else its submissions are answered with the writer's end
+            self._transport.write(frame)
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()

@@ -1,0 +1,220 @@
+"""The writer process: the one connection that writes to the store and checkpoints it.
+
+    python -m tropa_collector.store.sqlite.writing.writer DIRECTORY SOCKET_FD OPTIONS_JSON
+
+Started and supervised by ``client.SqliteLog``. Whatever is waiting on the socket is committed together, then every waiting
+submission is answered. It ends when the socket closes, after committing what it has received. An I/O error ends it too:
+the file is opened anew, with SQLite's own recovery, by the process that follows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import select
+import signal
+import socket
+import sqlite3
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tropa_collector.errors import StoreError
+from tropa_collector.footprint import settle_down
+from tropa_collector.identity.policy import DevicePolicy, Policy
+from tropa_collector.store.contacts.words import SEARCHABLE
+from tropa_collector.store.frames import Frames, decode_submission, encode
+from tropa_collector.store.protocol import Submission
+from tropa_collector.store.sqlite.file import FILE_NAME, connect
+from tropa_collector.store.sqlite.migrate import migrate
+from tropa_collector.store.sqlite.writing.checkpoints import Checkpoints
+from tropa_collector.store.sqlite.writing.identity import Resolution
+from tropa_collector.store.sqlite.writing.retention import Retention
+from tropa_collector.store.sqlite.writing.transaction import Transaction
+
+LOCK_SECONDS = 5.0  # a predecessor may still be committing what it received
+CHECKPOINT_BYTES = 8_000_000  # of event bodies; twice that and a little in the log
+IDLE_SECONDS = 1.0
+_RECEIVE_BYTES = 1 << 20
+_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM)
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+@dataclass(frozen=True, slots=True)
+class WriterOptions:
+    """What the writer needs to know of the settings."""
+
+    retention_days: int = 0
+    quarantine_days: int = 30
+    quarantine_bytes: int = 256_000_000
+    dedupe_days: int = 30
+    device_policy: DevicePolicy = "complementary"
+    searchable_traits: tuple[str, ...] = tuple(SEARCHABLE)
+    synchronous: str = "FULL"
+    dedupe: bool = True
+
+
+class Writer:
+    """Reads frames, commits, answers; in between it checkpoints and purges."""
+
+    def __init__(self, connection: sqlite3.Connection, channel: socket.socket, options: WriterOptions) -> None:
+        self._connection = connection
+        self._channel = channel
+        self._frames = Frames()
+        resolution = Resolution(connection, Policy(device_policy=options.device_policy), options.searchable_traits)
+        self._transaction = Transaction(connection, resolution, dedupe=options.dedupe)
+        self._retention = Retention(connection, options)
+        self._checkpoints = Checkpoints(CHECKPOINT_BYTES)
+        self._healthy = True
+
+    def run(self) -> None:
+        """Until the other end closes."""
+        open_ = True
+        while open_:
+            submissions, open_ = self._receive()
+            if submissions:
+                self._commit(submissions)
+            elif open_:
+                self._idle()
+        self.checkpoint()
+
+    def _receive(self) -> tuple[list[tuple[int, Submission]], bool]:
+        """Wait for something, then take all that is there; the second value says whether more may come."""
+        taken: list[tuple[int, Submission]] = []
+        timeout = IDLE_SECONDS
+        while select.select([self._channel], [], [], timeout)[0]:
+            try:
+                data = self._channel.recv(_RECEIVE_BYTES)
+            except ConnectionResetError:  # the collector died with answers unread: an end like any other
+                data = b""
+            if not data:
+                return taken, False
+            for message in self._frames.feed(data):
+                taken.extend(map(decode_submission, message))
+            timeout = 0.0 if taken else IDLE_SECONDS
+        return taken, True
+
+    def _commit(self, numbered: list[tuple[int, Submission]]) -> None:
+        submissions, started = [submission for _, submission in numbered], time.monotonic()
+        try:
+            outcomes = self._outcomes(submissions)
+        except sqlite3.Error as error:
+            code, message = _fault(error)
+            self._send(("nack", [number for number, _ in numbered], code, message))
+            self._healthy = False
+            if code != "disk_full":
+                raise  # a new process opens the file anew
+            return
+        seconds = time.monotonic() - started
+        self._send(("acks", [(number, flags) for (number, _), flags in zip(numbered, outcomes, strict=True)]))
+        self._recovered()
+        size = sum(len(record[8]) for submission in submissions for record in submission.records)
+        self._checkpoints.committed(size, seconds)
+        if self._checkpoints.due:
+            self.checkpoint()
+            self._retention.step()
+
+    def _outcomes(self, submissions: list[Submission]) -> list[Any]:
+        """Of events what became of each, all in one commit; of operations their results, each in a commit of its own."""
+        events = [submission for submission in submissions if submission.operation is None]
+        flags = iter(self._transaction.commit(events) if events else ())
+        return [next(flags) if one.operation is None else self._transaction.operate(one.operation) for one in submissions]
+
+    def _idle(self) -> None:
+        try:
+            if not self._healthy:
+                self._connection.execute("UPDATE counters SET value = value + 1 WHERE name = 'probe'")
+                self._recovered()
+            self._retention.step()
+        except sqlite3.Error as error:
+            if _fault(error)[0] != "disk_full":
+                raise
+
+    def _recovered(self) -> None:
+        if not self._healthy:
+            self._healthy = True
+            self._send(("state", True, "", ""))
+
+    def checkpoint(self) -> None:
+        """Move the log into the file, synced; a full disk puts it off."""
+        started = time.monotonic()
+        try:
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        except sqlite3.Error as error:
+            if _fault(error)[0] != "disk_full":
+                raise
+        self._checkpoints.ran(time.monotonic() - started)
+
+    def _send(self, message: tuple[Any, ...]) -> None:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the collector is gone; what it sent is committed
+            self._channel.sendall(encode(message))
+
+
+def _fault(error: sqlite3.Error) -> tuple[str, str]:
+    primary = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if primary in _FULL:
+        return "disk_full", "The disk of the data directory is full. Free some space: the collector goes on by itself."
+    return (
+        "store_error",
+        f"The store could not commit ({getattr(error, 'sqlite_errorname', type(error).__name__)}: {error}).",
+    )
+
+
+def _opening_fault(error: Exception, file: Path) -> str:
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGED:
+        return str(error)
+    return (
+        f"{file} is damaged ({error}). Restore it from a backup, or save what can be read of it:"
+        f" sqlite3 {file} .recover | sqlite3 saved.sqlite3"
+    )
+
+
+def lock(directory: Path) -> int:
+    """Hold the data directory; the kernel lets go of it when the process ends.
+
+    Raises:
+        StoreError: another process holds it.
+    """
+    descriptor = os.open(directory / "writer.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() > deadline:
+                raise StoreError(f"{directory} is in use by another collector. Stop it, or choose another --data.") from None
+            time.sleep(0.02)
+        else:
+            return descriptor
+
+
+def serve(directory: Path, channel: socket.socket, options: WriterOptions) -> None:
+    """Lock, migrate, say hello, write until the end."""
+    try:
+        lock(directory)
+        connection = connect(directory / FILE_NAME, synchronous=options.synchronous)
+        schema = migrate(connection)
+        writer = Writer(connection, channel, options)
+        writer.checkpoint()  # after a failed sync the log's pages may count as written and be nowhere: they go to the file anew
+    except (StoreError, sqlite3.Error, OSError) as error:
+        channel.sendall(encode(("failed", _opening_fault(error, directory / FILE_NAME))))
+        raise SystemExit(1) from error
+    settle_down(young=100_000, middle=50, old=100)
+    channel.sendall(encode(("hello", schema, sqlite3.sqlite_version)))
+    writer.run()
+    connection.close()
+
+
+def main() -> None:
+    directory, descriptor, options = sys.argv[1:]
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # the collector drains first and then closes the socket
+    serve(Path(directory), socket.socket(fileno=int(descriptor)), WriterOptions(**json.loads(options)))
+
+
+if __name__ == "__main__":
+    main()
