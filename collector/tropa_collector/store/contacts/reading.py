@@ -9,20 +9,20 @@ from tropa_collector.store.connection import Connection
 from tropa_collector.store.contacts import explanations
 from tropa_collector.store.contacts.document import History, document
 from tropa_collector.store.contacts.refs import contact_of, identifier_of
+from tropa_collector.store.contacts.search import WhoDid, search
 from tropa_collector.store.contacts.shares import shares_of
 from tropa_collector.store.contacts.words import SEARCHABLE
 from tropa_collector.store.protocol import ContactQuery, Page, Ref, stored_event
 
 Result = TypeVar("Result")
-Search = Callable[..., Page]
 
 
 class ContactReading:
-    """``history`` and ``search`` are the store's own; ``_read`` runs a function in a thread, over one snapshot."""
+    """``history`` and ``who_did`` are the store's own; ``_read`` runs a function in a thread, over one snapshot."""
 
-    def __init__(self, history: History, search: Search, searchable: Iterable[str] = SEARCHABLE) -> None:
+    def __init__(self, history: History, who_did: WhoDid, searchable: Iterable[str] = SEARCHABLE) -> None:
         self._history = history
-        self._search = search
+        self._who_did = who_did
         self._searchable = frozenset(searchable)
 
     async def contact(self, ref: Ref) -> dict[str, Any] | None:
@@ -35,7 +35,7 @@ class ContactReading:
         return await self._read(lambda connection: _found(connection, ref, _why, pair))
 
     async def search(self, query: ContactQuery) -> Page:
-        return await self._read(lambda connection: self._search(connection, query, self._searchable))
+        return await self._read(lambda connection: search(connection, query, self._searchable, self._who_did))
 
     async def changes(self, *, after: int = 0, limit: int = 100) -> list[dict[str, Any]]:
         return await self._read(lambda connection: explanations.changes(connection, after, limit))

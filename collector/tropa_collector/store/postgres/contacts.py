@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from tropa_collector.store.contacts.reading import ContactReading
 from tropa_collector.store.contacts.words import SEARCHABLE
+from tropa_collector.store.postgres.doers import PostgresDoers
 from tropa_collector.store.postgres.history import HISTORY
-from tropa_collector.store.postgres.search import search
 from tropa_collector.store.postgres.session import Session
 from tropa_collector.store.postgres.snapshots import Snapshots
 
@@ -19,7 +19,7 @@ class PostgresContacts(ContactReading):
     """Its snapshots may be shared with other readers."""
 
     def __init__(self, snapshots: Snapshots, searchable: Iterable[str] = SEARCHABLE) -> None:
-        super().__init__(HISTORY, search, searchable)
+        super().__init__(HISTORY, PostgresDoers, searchable)
         self._snapshots = snapshots
 
     async def stop(self) -> None:

@@ -10,10 +10,10 @@ from typing import TypeVar
 from tropa_collector.store.contacts.document import History
 from tropa_collector.store.contacts.reading import ContactReading
 from tropa_collector.store.contacts.words import SEARCHABLE
-from tropa_collector.store.sqlite.reading.behaviour import touches
-from tropa_collector.store.sqlite.reading.search import search
+from tropa_collector.store.sqlite.reading.doers import SqliteDoers
 from tropa_collector.store.sqlite.reading.snapshots import Snapshots
 from tropa_collector.store.sqlite.reading.timeline import figures, page
+from tropa_collector.store.sqlite.reading.touches import touches
 
 HISTORY = History(page, figures, touches)
 Result = TypeVar("Result")
@@ -23,7 +23,7 @@ class SqliteContacts(ContactReading):
     """Each call is one function over one snapshot."""
 
     def __init__(self, file: Path, searchable: Iterable[str] = SEARCHABLE) -> None:
-        super().__init__(HISTORY, search, searchable)
+        super().__init__(HISTORY, SqliteDoers, searchable)
         self._snapshots = Snapshots(file)
 
     async def stop(self) -> None:

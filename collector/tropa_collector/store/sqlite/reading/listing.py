@@ -11,7 +11,7 @@ from tropa_collector.identity.records import LIVE, Key
 from tropa_collector.store.contacts.lists import MAX_TRAIT_NAMES, contact_row
 from tropa_collector.store.protocol import stored_event
 from tropa_collector.store.sqlite.file import reading
-from tropa_collector.store.sqlite.reading.behaviour import gather_doers
+from tropa_collector.store.sqlite.reading.doers import gather_doers
 
 _CONTACT: Final = (
     "(SELECT CASE WHEN i.shared_from IS NOT NULL AND e.timestamp >= i.shared_from THEN i.shared_contact ELSE i.contact END"

@@ -14,8 +14,8 @@ from tropa_collector.store.contacts.document import History, document
 from tropa_collector.store.contacts.refs import contact_of
 from tropa_collector.store.contacts.shares import HIGHEST, Figures, Share, moment, shares_of, table_of
 from tropa_collector.store.protocol import Ref, public_id, stored_event
-from tropa_collector.store.sqlite.reading.behaviour import touches
-from tropa_collector.store.sqlite.reading.timeline import OLDEST, THROUGH, blocks, newest, newest_figures, page
+from tropa_collector.store.sqlite.reading.timeline import OLDEST, TAIL, blocks, newest, newest_figures, page
+from tropa_collector.store.sqlite.reading.touches import touches
 from tropa_collector.store.views import Visits
 
 COUNTED = 50_000  # events that are counted, from the newest run on, before older ones are left out
@@ -31,10 +31,7 @@ _RUN_DAYS = (
     " ON t.run = r.run AND t.identifier = mine.identifier AND t.timestamp BETWEEN mine.since AND mine.until - 1"
     f" WHERE r.run BETWEEN ? AND ? AND t.event_id >= {OLDEST} GROUP BY 1"
 )
-_TAIL_DAYS = (
-    f"WITH {{mine}} SELECT timestamp / {DAY}, count(*) FROM events CROSS JOIN mine ON mine.identifier = events.identifier"
-    f" WHERE id > {THROUGH} AND timestamp >= since AND timestamp < until GROUP BY 1"
-)
+_TAIL_DAYS = f"WITH {{mine}} SELECT timestamp / {DAY}, count(*) {TAIL} GROUP BY 1"
 
 
 def portrait(connection: sqlite3.Connection, ref: Ref) -> dict[str, Any] | None:

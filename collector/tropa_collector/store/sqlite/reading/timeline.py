@@ -10,6 +10,11 @@ from tropa_collector.store.contacts.shares import HIGHEST, LOWEST, Figures, Mome
 
 _EVENT = "id, received_at, timestamp, original_at, source, trust, body"
 THROUGH = "(SELECT value FROM counters WHERE name = 'dedupe_through_id')"
+#: Events behind the runs: of each its identifier is looked for among the contact's before it is joined with them.
+TAIL = (
+    "FROM events CROSS JOIN mine ON mine.identifier = events.identifier WHERE events.identifier IN (SELECT identifier FROM mine)"
+    f" AND id > {THROUGH} AND timestamp >= since AND timestamp < until"
+)
 #: Purged with the events' age; the timeline's rows follow later.
 OLDEST = "(SELECT coalesce(min(id), 0) FROM events)"
 
@@ -39,11 +44,7 @@ def newest(connection: sqlite3.Connection, shares: Sequence[Share], top: Moment,
     return found
 
 
-_TAIL = (
-    "WITH {mine} SELECT timestamp, id FROM events CROSS JOIN mine ON mine.identifier = events.identifier"
-    f" WHERE id > {THROUGH} AND timestamp >= since AND timestamp < until AND (timestamp, id) < (:at, :id)"
-    " ORDER BY timestamp DESC, id DESC LIMIT :limit"
-)
+_TAIL = f"WITH {{mine}} SELECT timestamp, id {TAIL} AND (timestamp, id) < (:at, :id) ORDER BY timestamp DESC, id DESC LIMIT :limit"
 _RUNS = (
     "WITH {mine} SELECT t.timestamp, t.event_id FROM timeline_runs AS r CROSS JOIN mine CROSS JOIN timeline AS t"
     " ON t.run = r.run AND t.identifier = mine.identifier"
@@ -95,8 +96,4 @@ _RUN_FIGURES = (
     " ON t.run = r.run AND t.identifier = mine.identifier AND t.timestamp BETWEEN mine.since AND mine.until - 1"
     f" WHERE r.run BETWEEN ? AND ? AND t.event_id >= {OLDEST} GROUP BY mine.identifier"
 )
-_TAIL_FIGURES = (
-    "WITH {mine} SELECT mine.identifier, count(*), min(timestamp), max(timestamp)"
-    " FROM events CROSS JOIN mine ON mine.identifier = events.identifier"
-    f" WHERE id > {THROUGH} AND timestamp >= since AND timestamp < until GROUP BY mine.identifier"
-)
+_TAIL_FIGURES = f"WITH {{mine}} SELECT mine.identifier, count(*), min(timestamp), max(timestamp) {TAIL} GROUP BY mine.identifier"
