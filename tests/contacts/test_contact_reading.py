@@ -16,11 +16,11 @@ from tests.identity.streams import call, in_batches, random_calls
 from tests.postgres.database_store import DatabaseStore
 
 from tropa_collector.identity.policy import DAY, Policy
+from tropa_collector.store.contacts import search
 from tropa_collector.store.deeds import is_touch
 from tropa_collector.store.postgres.contacts import PostgresContacts
 from tropa_collector.store.postgres.snapshots import Snapshots
 from tropa_collector.store.protocol import ContactQuery, Page, Ref, Submission, public_id
-from tropa_collector.store.contacts import search
 from tropa_collector.store.sqlite.reading.contacts import SqliteContacts
 from tropa_collector.store.sqlite.writing import trailing
 from tropa_collector.store.sqlite.writing.retention import purge_runs
