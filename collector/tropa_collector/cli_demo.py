@@ -28,10 +28,10 @@ def register(cli: click.Group) -> None:
 @click.option(
     "--data", type=click.Path(file_okay=False, path_type=Path), default=_DATA, show_default=True, help="The data directory."
 )
-@click.option("--traffic", is_flag=True, help="Play visitors: the past days at once, then on and on.")
+@click.option("--traffic", is_flag=True, help="Play visitors: the past days within a minute, then on and on.")
 @click.option("--days", type=click.IntRange(0, 6), default=2, show_default=True, help="How many past days are played.")
-@click.option("--visits", type=click.IntRange(1, 5_000), default=300, show_default=True, help="A day.")
-@click.option("--speed", type=click.FloatRange(1, 500), default=60, show_default=True, help="Of the visits that follow: 1 is life.")
+@click.option("--visits", type=click.IntRange(1, 5_000), default=800, show_default=True, help="A day.")
+@click.option("--speed", type=click.FloatRange(1, 500), default=5, show_default=True, help="Of the visits that follow: 1 is life.")
 @click.option("--seed", default=1, show_default=True, help="The same seed makes the same visitors.")
 def demo(  # noqa: PLR0913 - the command's options
     *, port: int, admin_port: int, shop_port: int, data: Path, traffic: bool, days: int, visits: int, speed: float, seed: int

@@ -15,6 +15,8 @@ from loadtests.collector_process import CollectorProcess
 from tests.console.conftest import ANNA, CHROME, PHONE, call
 from tests.console.visitor import Answer, Visitor, links
 
+from tropa_collector.admin.console.overview import COARSE_STEP_SECONDS, FINE_EVENTS, FINE_STEP_SECONDS, day_step
+
 
 def words(answer: Answer) -> str:
     """The text of a page, without its marks."""
@@ -37,9 +39,15 @@ def test_the_overview_balances(visitor: Visitor) -> None:
 
 def test_the_day_is_columns_for_the_plot(visitor: Visitor) -> None:
     day = json.loads(visitor.get("/overview/day.json").text)
-    assert [len(column) for column in day["columns"]] == [289] * 4
+    assert [len(column) for column in day["columns"]] == [97] * 4, "few events, so a quarter of an hour from point to point"
+    assert day["note"] == "events every 15 minutes"
     assert [sum(column) for column in day["columns"][1:]] == [18, 1, 4]
     assert len(day["names"]) == 3
+
+
+def test_many_events_make_the_steps_of_a_day_fine() -> None:
+    assert day_step([(0, FINE_EVENTS - 1, 5, 5)]) == COARSE_STEP_SECONDS
+    assert day_step([(0, FINE_EVENTS - 1, 0, 0), (300, 1, 0, 0)]) == FINE_STEP_SECONDS
 
 
 def stream(visitor: Visitor, collector: CollectorProcess, query: str = "") -> Iterator[dict[str, object]]:

@@ -16,7 +16,7 @@ from tests.demo.demo_process import DemoProcess
 
 from tropa_collector.demo.addresses import Addresses
 from tropa_collector.demo.traffic.days import DAY, REGULARS, day, onwards, past
-from tropa_collector.demo.traffic.player import Pace, Played, Traffic, in_turn
+from tropa_collector.demo.traffic.player import PIECE_SECONDS, Pace, Played, Traffic, in_turn
 from tropa_collector.receive.keys import Source
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC).timestamp()
@@ -108,11 +108,24 @@ def ended(metrics: dict[str, Any], source: str, outcome: str) -> int:
     return int(metrics.get(f'tropa_events_total{{outcome="{outcome}",source="{source}"}}', 0))
 
 
-def test_the_command_plays_the_past_then_goes_on(tmp_path: Path) -> None:
-    with DemoProcess(tmp_path / "data", "--traffic", "--days", "0", "--visits", "5000", "--speed", "500") as demo:
+def test_the_command_plays_the_past_as_if_it_were_then_and_goes_on(tmp_path: Path) -> None:
+    with DemoProcess(tmp_path / "data", "--traffic", "--days", "1", "--visits", "100", "--speed", "500") as demo:
         demo.wait_for("goes on with")
         assert "tropa quarantine list" in demo.output()
+        now = datetime.now(UTC).timestamp()
+        lags = [moment(event["received_at"]) - moment(event["timestamp"]) for event in demo.collector.events(source="web")]
+        assert len(lags) > 500
+        assert all(0 <= lag <= PIECE_SECONDS for lag in lags), max(lags)
+        received = [moment(event["received_at"]) for event in demo.collector.events()]
+        assert min(received) < now - 0.8 * DAY
+        assert received == sorted(received, reverse=True), "the newest first, as they were stored"
+        refused = [name for name in demo.collector.metrics() if name.startswith("tropa_identifiers_refused")]
+        assert refused == [], "a token that was signed then is good then"
         deadline = time.monotonic() + 20
-        while not demo.collector.events(type="page", source="web"):
+        while moment(demo.collector.events(source="web")[0]["received_at"]) < now:
             assert time.monotonic() < deadline
             time.sleep(0.05)
+
+
+def moment(iso: str) -> float:
+    return datetime.fromisoformat(iso).timestamp()

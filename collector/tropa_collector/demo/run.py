@@ -14,6 +14,7 @@ import tropa
 from tropa_collector.app import Collector
 from tropa_collector.demo.addresses import Addresses
 from tropa_collector.demo.page import Parts
+from tropa_collector.demo.past import PastPipeline
 from tropa_collector.demo.shop import shop_app
 from tropa_collector.demo.traffic.player import Traffic
 from tropa_collector.errors import SettingsError
@@ -50,6 +51,8 @@ async def _run(settings: Settings, shop_port: int, traffic: Traffic | None, on_s
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     collector = Collector(settings)
+    if traffic is not None:
+        collector.pipeline = PastPipeline.of(collector, traffic.is_past)
     browser, server = _source(collector, "browser"), _source(collector, "server")
     try:
         await collector.start()

@@ -37,20 +37,38 @@ EXAMPLES: Final = {
   "type": "track",
   "event": "Product Added",
   "anonymousId": "a-1",
-  "properties": {"product_id": "sku-7", "name": "Chess set", "price": 39.95, "currency": "EUR"},
-  "context": {"page": {"url": "https://shop.example/p/7?utm_source=mail&utm_campaign=sale"}}
+  "properties": {
+    "product_id": "sku-7",
+    "name": "Chess set",
+    "price": 39.95,
+    "currency": "EUR"
+  },
+  "context": {
+    "page": {
+      "url": "https://shop.example/p/7?utm_source=mail"
+    }
+  }
 }""",
     "identify": """{
   "type": "identify",
   "anonymousId": "a-1",
   "userId": "42",
-  "traits": {"email": "anna@example.com", "phone": "+44 20 7946 0018", "name": "Anna"}
+  "traits": {
+    "email": "anna@example.com",
+    "phone": "+44 20 7946 0018",
+    "name": "Anna"
+  }
 }""",
     "page": """{
   "type": "page",
   "anonymousId": "a-1",
   "name": "Home",
-  "context": {"page": {"url": "https://shop.example/", "referrer": "https://www.google.com/"}}
+  "context": {
+    "page": {
+      "url": "https://shop.example/",
+      "referrer": "https://www.google.com/"
+    }
+  }
 }""",
     "refused": """{
   "type": "track",

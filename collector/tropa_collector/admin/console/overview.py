@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from operator import add
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.requests import Request
@@ -21,6 +23,8 @@ KEPT_SECONDS = 5.0  # a summary is not made anew for every browser that looks at
 SAMPLE_SECONDS = 30.0
 PATIENCE_SECONDS = 0.1  # that the page waits for either: what is not ready is shown a moment later
 DAY_PATIENCE_SECONDS = 10.0
+FINE_STEP_SECONDS, COARSE_STEP_SECONDS = 300, 900
+FINE_EVENTS = 30_000  # a day, from which on the plot's steps are fine: a hundred in each
 NO_TRAFFIC: Final[dict[str, Any]] = {"minutes": [], "top": [], "sources": [], "rate": 0.0}
 NOBODY: Final[dict[str, Any]] = {
     "sampled": 0, "of": 0, "countries": [], "devices": [], "browsers": [], "visitors": 0, "new": 0, "identified": 0,
@@ -51,12 +55,20 @@ class _Overview:
         return self._console.page(request, "overview_figures.html", **await self._values())
 
     async def day(self, request: Request) -> Response:
-        """The plot's columns: seconds since 1970, then events of each outcome in five minutes."""
+        """The plot's columns: seconds since 1970, then events of each outcome from then on."""
         day = await self._traffic.get(patience=DAY_PATIENCE_SECONDS) or NO_TRAFFIC
         minutes = day["minutes"]
         words = visit_of(request).words
-        names = [words.text(f"outcome.{outcome}") for outcome in OUTCOMES[:3]]
-        return JSONResponse({"time": words.text("overview.time"), "names": names, "columns": _day_columns(minutes, time.time())})
+        names = [words.text(f"outcome.{outcome}").capitalize() for outcome in OUTCOMES[:3]]
+        step = day_step(minutes)
+        return JSONResponse(
+            {
+                "time": words.text("overview.time"),
+                "names": names,
+                "columns": _day_columns(minutes, time.time(), step),
+                "note": words.text("overview.step", n=step // 60),
+            }
+        )
 
     async def _values(self) -> dict[str, Any]:
         log, counters = self._console.parts.log, self._console.parts.counters
@@ -111,9 +123,17 @@ def shares(rows: Iterable[tuple[str, str, int]]) -> list[dict[str, Any]]:
     return [{"name": name, "kind": kind, "count": count, "length": 100 * count / most} for name, kind, count in listed]
 
 
-def _day_columns(minutes: Sequence[Sequence[int]], now: float, step: int = 300) -> list[list[int]]:
-    """Columns with a row for every five minutes of the day: where nothing came, a line lies on the ground."""
-    by_start = {row[0]: row[1:] for row in minutes}
+def day_step(minutes: Sequence[Sequence[int]]) -> int:
+    """Seconds from point to point of the day's plot: few events in short steps would be a saw."""
+    return FINE_STEP_SECONDS if sum(row[1] for row in minutes) >= FINE_EVENTS else COARSE_STEP_SECONDS
+
+
+def _day_columns(minutes: Sequence[Sequence[int]], now: float, step: int) -> list[list[int]]:
+    """Columns with a row for every step of the day: where nothing came, a line lies on the ground."""
+    sums: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0, 0])
+    for start, *counts in minutes:
+        kept = sums[start // step * step]
+        kept[:] = map(add, kept, counts)
     last = int(now) // step * step
-    rows = [(start, *by_start.get(start, (0, 0, 0))) for start in range(last - 86_400, last + step, step)]
+    rows = [(start, *sums[start]) for start in range(last - 86_400, last + step, step)]
     return [list(column) for column in zip(*rows, strict=True)]

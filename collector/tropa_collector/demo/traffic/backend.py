@@ -34,5 +34,9 @@ class Backend:
                 accepted += self._client.track(step.user_id, *call.arguments, **common).accepted
         return accepted
 
+    def flush(self, seconds: float) -> None:
+        """Wait until the collector has answered for what was said."""
+        self._client.flush(seconds)
+
     def stop(self, seconds: float) -> tropa.DeliveryReport:
         return self._client.shutdown(seconds)

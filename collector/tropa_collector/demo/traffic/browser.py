@@ -33,7 +33,7 @@ class Browsers:
 
     def send(self, visit: Visit, steps: Iterable[Step], now: float) -> int:
         """How many events were sent and answered for, bad ones with their reason."""
-        events = [event for step in steps for event in _events(visit, step, self._at)]
+        events = [event for step in steps for event in _events(visit, step, self._at, now)]
         batches = (events[start : start + MAX_BATCH] for start in range(0, len(events), MAX_BATCH))
         return sum(self._post(visit, batch, now) for batch in batches)
 
@@ -64,7 +64,7 @@ def _device_context(visit: Visit) -> dict[str, Any]:
     return context | {"screen": {"width": width, "height": height, "density": density}, "consent": {"state": "granted"}}
 
 
-def _events(visit: Visit, step: Step, at: Addresses) -> Iterator[dict[str, Any]]:
+def _events(visit: Visit, step: Step, at: Addresses, now: float) -> Iterator[dict[str, Any]]:
     page = page_of(step, at)
     context: dict[str, Any] = {"page": page, "consent": {"state": "granted", "purposes": ["analytics"]}}
     context |= {"sessionId": int(visit.steps[0].at * 1_000)} | _campaign(visit)
@@ -73,7 +73,7 @@ def _events(visit: Visit, step: Step, at: Addresses) -> Iterator[dict[str, Any]]
         event |= {"anonymousId": visit.device.anonymous_id, "context": context}
         if step.user_id is not None:
             event["userId"] = step.user_id
-        yield event | _fields(call, context, at)
+        yield event | _fields(call, context, at, now)
 
 
 def page_of(step: Step, at: Addresses) -> dict[str, str]:
@@ -90,14 +90,14 @@ def _campaign(visit: Visit) -> dict[str, Any]:
     return {"campaign": named} if named else {}
 
 
-def _fields(call: Call, context: dict[str, Any], at: Addresses) -> dict[str, Any]:
+def _fields(call: Call, context: dict[str, Any], at: Addresses, now: float) -> dict[str, Any]:
     match call:
         case Call("page", (category, name)):
             return {"type": "page", "category": category, "name": name, "properties": context["page"]}
         case Call("track", (event, properties)):
             return {"type": "track", "event": event, "properties": properties}
         case Call("identify", (str(user_id), traits, _)):
-            token = tropa.identity_token(at.browser.signing_secret or "", user_id, email=traits["email"])
+            token = tropa.identity_token(at.browser.signing_secret or "", user_id, email=traits["email"], now=now)
             signed = {**context, "identity": {"token": token}}
             return {"type": "identify", "userId": user_id, "traits": traits, "context": signed}
         case Call("identify", (traits,)):

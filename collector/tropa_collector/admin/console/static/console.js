@@ -36,7 +36,8 @@
     for (const line of root.querySelectorAll(".json .pointed:not([data-seen])")) {
       line.dataset.seen = "";
       const box = line.closest(".json");
-      box.scrollTop = line.offsetTop - box.clientHeight / 3;
+      const above = Math.round(box.clientHeight / 3 / line.offsetHeight) * line.offsetHeight; // whole lines: none is cut
+      box.scrollTop = line.offsetTop - above;
     }
   };
 

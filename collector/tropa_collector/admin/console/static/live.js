@@ -16,10 +16,16 @@
     status.textContent = status.dataset[state];
   };
 
+  const amounts = new Intl.NumberFormat(document.documentElement.lang, { maximumFractionDigits: 2 });
+
+  /** An amount as the page's language writes it, and its currency; what is no number stays as it is. */
+  const money = (amount, currency) => (amount == null ? null : [typeof amount === "number" ? amounts.format(amount) : amount, currency].filter(Boolean).join("\u00a0"));
+
   const about = (row) => {
     if (row.outcome === "quarantined") return row.message;
-    if (row.order) return [row.order, row.total, row.currency].filter((part) => part != null).join(" · ");
-    return [row.product, row.price, row.product ? null : (row.email ?? row.path ?? row.page)].filter((part) => part != null).join(" · ");
+    const parts = row.order ? [row.order, money(row.total, row.currency)] : [row.product, money(row.price, row.currency)];
+    if (!row.order && !row.product) parts.push(row.email ?? row.path ?? row.page);
+    return parts.filter((part) => part != null).join(" · ");
   };
 
   const where = (row) => [row.country && country(row.country), row.city, row.browser, row.os].filter(Boolean).join(" · ");

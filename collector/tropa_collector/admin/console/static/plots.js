@@ -19,6 +19,7 @@
   const day = new Intl.DateTimeFormat(language, { month: "short", day: "numeric", timeZone: "UTC" });
   const dayOfYear = new Intl.DateTimeFormat(language, { month: "short", day: "numeric", year: "numeric", timeZone: "UTC" });
   const number = new Intl.NumberFormat(language, { notation: "compact" });
+  const whole = new Intl.NumberFormat(language);
 
   const DAY = 86_400;
   const STEPS = [1, 2, 7, 14, 28, 91, 182, 364].map((days) => days * DAY);
@@ -35,13 +36,13 @@
     };
     const series = names.map((label, at) => {
       const stroke = colour(COLOURS[at % COLOURS.length], element);
-      return { label, stroke, width: 1.5, fill: at === 0 ? stroke.replace("rgb(", "rgba(").replace(")", ", 0.14)") : undefined, points: { show: false }, paths: byDay(element) ? uPlot.paths.bars({ size: [0.7, 40, 2] }) : undefined };
+      return { label, stroke, width: 1.5, fill: at === 0 ? stroke.replace("rgb(", "rgba(").replace(")", ", 0.14)") : undefined, points: { show: false }, paths: byDay(element) ? uPlot.paths.bars({ size: [0.7, 40, 2] }) : undefined, value: (_, count) => (count == null ? "—" : whole.format(count)) };
     });
     return {
       width: element.clientWidth, height: height(element), padding: [null, byDay(element) ? 24 : null, null, null], cursor: { y: false, points: { size: 7 } },
       scales: { x: { time: !byDay(element) }, y: { range: (_, low, high) => [0, Math.max(high * 1.08, 5)] } },
       axes: [
-        { ...axis, values: (_, ticks) => ticks.map((seconds) => tick(element, seconds)), space: 80, ...(byDay(element) ? { incrs: STEPS } : {}) },
+        { ...axis, values: (_, ticks) => ticks.map((seconds) => tick(element, seconds)), space: 80, size: 32, ...(byDay(element) ? { incrs: STEPS } : {}) },
         { ...axis, values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? number.format(tick) : "")), size: 52 },
       ],
       series: [{ value: (_, seconds) => (seconds == null ? "—" : moment(element, seconds)), label: time }, ...series],

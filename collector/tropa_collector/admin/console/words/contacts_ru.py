@@ -64,7 +64,7 @@ TEXTS: Final = {
     "touch.first": "Первое касание",
     "touch.last": "Последнее касание",
     "touch.none": "Ни кампании, ни рекламы, ни другого сайта: пришёл сам.",
-    "contact.events": "событий",
+    "contact.events": "Событий",
     "contact.more_than": "больше чем",
     "contact.activity": "Активность",
     "contact.by_day": "события по дням, UTC",
