@@ -28,7 +28,7 @@ from tropa_collector.forward.destination import STREAMS, Surroundings
 from tropa_collector.forward.feed import feed_of
 from tropa_collector.forward.figures import LAG_UNKNOWN, state_unheard
 from tropa_collector.forward.runner import Runner
-from tropa_collector.store.frames import Frames, encode
+from tropa_collector.frames import Frames, encode
 from tropa_collector.store.protocol import LogFeed, Stream
 
 logger = logging.getLogger("tropa.forward")

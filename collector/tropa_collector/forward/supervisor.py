@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from tropa_collector.child import Channel, start_child
 from tropa_collector.errors import NotFound, Unavailable
 from tropa_collector.forward.dead_letters import DeadLetter, read_dead_letters
 from tropa_collector.forward.declared import declared
@@ -17,7 +16,6 @@ from tropa_collector.forward.destination import STREAMS
 from tropa_collector.forward.feed import feed_of
 from tropa_collector.forward.figures import state_unheard
 from tropa_collector.settings import Settings
-from tropa_collector.store.frames import Frames, encode
 from tropa_collector.store.protocol import Stream
 
 logger = logging.getLogger("tropa.forward")
@@ -39,7 +37,7 @@ class Forwarders:
         self._states: dict[str, dict[str, Any]] = {}
         self._asked: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._number = 0
-        self._channel: _Channel | None = None
+        self._channel: Channel | None = None
         self._supervisor: asyncio.Task[None] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = False
@@ -115,15 +113,8 @@ class Forwarders:
 
     async def _run_one(self) -> int:
         """Run one process to its end; its exit status."""
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "tropa_collector.forward.process", str(theirs.fileno()),
-                pass_fds=[theirs.fileno()], stdin=asyncio.subprocess.DEVNULL,
-            )  # fmt: skip
-        ours.setblocking(False)
-        channel = _Channel(self)
-        await asyncio.get_running_loop().create_unix_connection(lambda: channel, sock=ours)
+        channel = Channel(self._on_message)
+        self._process = await start_child("tropa_collector.forward.process", channel=channel)
         # Through the socket, not the command line: tables hold secrets.
         channel.send(("start", {"data": str(self._data), "destinations": self._tables, "begin": dict(self._begin),
                                 "store": self._settings.store, "log_format": self._settings.log_format}))  # fmt: skip
@@ -138,7 +129,7 @@ class Forwarders:
                 waiting.set_exception(Unavailable("The forwarding process is being started.", retry_after_seconds=1))
         return code
 
-    def on_message(self, message: tuple[Any, ...]) -> None:
+    def _on_message(self, message: tuple[Any, ...]) -> None:
         if message[0] == "states":
             self._states = {state["name"]: state for state in message[1]}
         elif (waiting := self._asked.get(message[1])) is not None and not waiting.done():
@@ -160,28 +151,3 @@ class Forwarders:
                 self._process.kill()
             self._supervisor.cancel()
             await asyncio.wait([self._supervisor], timeout=1.0)
-
-
-class _Channel(asyncio.Protocol):
-    """The socket to one forwarding process."""
-
-    def __init__(self, forwarders: Forwarders) -> None:
-        self._forwarders = forwarders
-        self._frames = Frames()
-        self._transport: asyncio.Transport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport  # type: ignore[assignment] # a stream transport by construction
-
-    def data_received(self, data: bytes) -> None:
-        for message in self._frames.feed(data):
-            self._forwarders.on_message(message)
-
-    def send(self, message: tuple[Any, ...]) -> None:
-        assert self._transport is not None
-        if not self._transport.is_closing():
-            self._transport.write(encode(message))
-
-    def close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()

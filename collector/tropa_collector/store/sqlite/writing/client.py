@@ -9,19 +9,18 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import socket
-import sys
 import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
+from tropa_collector.child import Channel, start_child
 from tropa_collector.errors import Conflict, StoreError, Unavailable
 from tropa_collector.settings import Settings
-from tropa_collector.store.frames import Frames, encode, encode_submission
 from tropa_collector.store.protocol import Operation, StoreState, Submission
 from tropa_collector.store.sqlite.writing.pace import Pace
+from tropa_collector.store.sqlite.writing.submissions import encode_submission
 from tropa_collector.store.sqlite.writing.writer import WriterOptions
 
 logger = logging.getLogger("tropa.store")
@@ -32,7 +31,7 @@ PACE_SHARE = 0.7  # of queue_seconds: a checkpoint may come in between
 RESTART_SECONDS = 0.05
 LONGEST_RESTART_SECONDS = 1.0
 START_SECONDS = 30.0  # a long recovery or migration
-_SOCKET_BYTES = 4 << 20
+_OVERLOADED = "More events are waiting for the disk than it takes in time. Send again."
 _REOPENING = "The store is being opened again."
 
 
@@ -74,7 +73,7 @@ class SqliteLog:
         self._bytes = 0
         self._number = 0
         self._state = StoreState(False, "starting", "The store is being opened.")
-        self._channel: _Channel | None = None
+        self._channel: Channel | None = None
         self._supervisor: asyncio.Task[None] | None = None
         self._stopping = False
         self.restarts = 0
@@ -91,11 +90,7 @@ class SqliteLog:
         if not self._state.ready:
             return Unavailable(self._state.message, code=self._state.code, retry_after_seconds=1)
         if self._events >= self._queue_events or self._bytes >= self._pace.bytes or self._oldest_seconds() > self._queue_seconds:
-            return Unavailable(
-                "More events are waiting for the disk than it takes in time. Send again.",
-                code="overloaded",
-                retry_after_seconds=1,
-            )
+            return Unavailable(_OVERLOADED, code="overloaded", retry_after_seconds=1)
         return None
 
     def gauges(self) -> dict[str, float]:
@@ -148,9 +143,9 @@ class SqliteLog:
             if not self._frames_out:
                 self._busy_since = time.monotonic()
             self._frames_out.append(len(frame))
-            self._channel.send(encode(tuple(frame)))
+            self._channel.send(tuple(frame))
 
-    def on_message(self, message: tuple[Any, ...]) -> None:
+    def _on_message(self, message: tuple[Any, ...]) -> None:
         kind = message[0]
         if kind == "acks":
             self._keep_pace(message[1])
@@ -192,12 +187,8 @@ class SqliteLog:
 
     def _set_state(self, state: StoreState) -> None:
         if state.ready != self._state.ready and not self._stopping:
-            logger.log(
-                logging.INFO if state.ready else logging.ERROR,
-                "store %s %s",
-                "ready" if state.ready else "down",
-                state.message,
-            )
+            level = logging.INFO if state.ready else logging.ERROR
+            logger.log(level, "store %s %s", "ready" if state.ready else "down", state.message)
         self._state = state
 
     # -- the process
@@ -213,22 +204,25 @@ class SqliteLog:
         self._supervisor = asyncio.create_task(self._supervise(process), name="store supervisor")
 
     async def _spawn(self) -> asyncio.subprocess.Process:
-        ours, theirs = socket.socketpair()
-        for end in (ours, theirs):
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BYTES)
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SOCKET_BYTES)
-        with theirs:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", self.writer_module,
-                str(self._directory), str(theirs.fileno()), json.dumps(asdict(self._options)),
-                pass_fds=[theirs.fileno()], stdin=asyncio.subprocess.DEVNULL,
-            )  # fmt: skip
-        ours.setblocking(False)
-        channel = _Channel(self)
-        await asyncio.get_running_loop().create_unix_connection(lambda: channel, sock=ours)
+        opened: asyncio.Future[tuple[Any, ...]] = asyncio.get_running_loop().create_future()
+
+        def hear(message: tuple[Any, ...]) -> None:
+            if opened.done():
+                self._on_message(message)
+            else:
+                opened.set_result(message)
+
+        def lose(lost: Channel) -> None:
+            if not opened.done():
+                opened.set_result(("failed", "The writer process ended while it opened the store."))
+            self._on_channel_lost(lost)
+
+        channel = Channel(hear, lose)
+        options = json.dumps(asdict(self._options))
+        process = await start_child(self.writer_module, str(self._directory), options, channel=channel)
         try:
             async with asyncio.timeout(START_SECONDS):
-                hello = await channel.hello
+                hello = await opened
         except TimeoutError:
             process.kill()
             channel.close()
@@ -271,7 +265,7 @@ class SqliteLog:
             delay = min(2 * delay, LONGEST_RESTART_SECONDS)
         return None
 
-    def on_channel_lost(self, channel: _Channel) -> None:
+    def _on_channel_lost(self, channel: Channel) -> None:
         """The writer hung up: nothing more is taken. What it owes is answered once its process has ended."""
         if channel is self._channel:
             self._channel = None
@@ -307,37 +301,3 @@ class SqliteLog:
             await asyncio.wait([self._supervisor], timeout=max(0.5, deadline - time.monotonic()))
         self._set_state(StoreState(False, "stopped", "The collector is stopping."))
         return left
-
-
-class _Channel(asyncio.Protocol):
-    """The socket to one writer process."""
-
-    def __init__(self, log: SqliteLog) -> None:
-        self._log = log
-        self._frames = Frames()
-        self._transport: asyncio.Transport | None = None
-        self.hello: asyncio.Future[tuple[Any, ...]] = asyncio.get_running_loop().create_future()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport  # type: ignore[assignment] # a stream transport by construction
-
-    def data_received(self, data: bytes) -> None:
-        for message in self._frames.feed(data):
-            if self.hello.done():
-                self._log.on_message(message)
-            else:
-                self.hello.set_result(message)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if not self.hello.done():
-            self.hello.set_result(("failed", "The writer process ended while it opened the store."))
-        self._log.on_channel_lost(self)
-
-    def send(self, frame: bytes) -> None:
-        assert self._transport is not None
-        if not self._transport.is_closing():  # else its submissions are answered with the writer's end
-            self._transport.write(frame)
-
-    def close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()

@@ -1,6 +1,6 @@
 """The writer process: the one connection that writes to the store and checkpoints it.
 
-    python -m tropa_collector.store.sqlite.writing.writer DIRECTORY SOCKET_FD OPTIONS_JSON
+    python -m tropa_collector.store.sqlite.writing.writer SOCKET_FD DIRECTORY OPTIONS_JSON
 
 Started and supervised by ``client.SqliteLog``. Whatever is waiting on the socket is committed together, then every waiting
 submission is answered. It ends when the socket closes, after committing what it has received. An I/O error ends it too:
@@ -25,15 +25,16 @@ from typing import Any
 
 from tropa_collector.errors import StoreError
 from tropa_collector.footprint import settle_down
+from tropa_collector.frames import Frames, encode
 from tropa_collector.identity.policy import DevicePolicy, Policy
 from tropa_collector.store.contacts.words import SEARCHABLE
-from tropa_collector.store.frames import Frames, decode_submission, encode
 from tropa_collector.store.protocol import Submission
 from tropa_collector.store.sqlite.file import FILE_NAME, connect
 from tropa_collector.store.sqlite.migrate import migrate
 from tropa_collector.store.sqlite.writing.checkpoints import Checkpoints
 from tropa_collector.store.sqlite.writing.identity import Resolution
 from tropa_collector.store.sqlite.writing.retention import Retention
+from tropa_collector.store.sqlite.writing.submissions import decode_submission
 from tropa_collector.store.sqlite.writing.transaction import Transaction
 
 LOCK_SECONDS = 5.0  # a predecessor may still be committing what it received
@@ -210,7 +211,7 @@ def serve(directory: Path, channel: socket.socket, options: WriterOptions) -> No
 
 
 def main() -> None:
-    directory, descriptor, options = sys.argv[1:]
+    descriptor, directory, options = sys.argv[1:]
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the collector drains first and then closes the socket
     serve(Path(directory), socket.socket(fileno=int(descriptor)), WriterOptions(**json.loads(options)))

@@ -1,4 +1,4 @@
-"""Length-prefixed marshal frames between the collector and its writer process, which always run the same interpreter."""
+"""Length-prefixed marshal frames between the collector and the processes it starts, which always run the same interpreter."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from struct import Struct
 from typing import Any
 
-from tropa_collector.store.protocol import Operation, Submission
-
 _LENGTH = Struct("!I")
 
 
@@ -16,20 +14,6 @@ def encode(message: tuple[Any, ...]) -> bytes:
     """One frame. Only plain tuples, lists, numbers, text and bytes go through."""
     content = marshal.dumps(message)
     return _LENGTH.pack(len(content)) + content
-
-
-def encode_submission(number: int, submission: Submission) -> bytes:
-    """One submission of a frame: a frame is a tuple of them."""
-    records, quarantined, released, operation = submission
-    return marshal.dumps(
-        (number, [*map(tuple, records)], [*map(tuple, quarantined)], list(released), operation and tuple(operation))
-    )
-
-
-def decode_submission(encoded: bytes) -> tuple[int, Submission]:
-    """What ``encode_submission`` was given; its records are plain tuples."""
-    number, records, quarantined, released, operation = marshal.loads(encoded)  # noqa: S302 - both ends are this program
-    return number, Submission(records, quarantined, released, operation and Operation(*operation))
 
 
 class Frames:
