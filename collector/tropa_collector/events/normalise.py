@@ -7,7 +7,6 @@ costs one event: what can be repaired is repaired, the rest stays in the value, 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from json.encoder import encode_basestring
@@ -17,6 +16,7 @@ from typing import Any, NamedTuple, Protocol
 import orjson
 
 from tropa_collector.errors import MalformedBody
+from tropa_collector.events.prune import pruned
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 REPLACEMENT = "\ufffd"
@@ -25,12 +25,6 @@ _DIGITS = bytes(48 if 48 <= byte <= 57 else 32 for byte in range(256))
 _LONG_RUN = b"0" * 19  # no integer with fewer digits leaves int64
 _BEFORE_NUMBER = frozenset(b":,[ \t\r\n")
 _MINUS = ord("-")
-# Brackets that change the level, each run as one token, and in one stride what does not: strings and empty containers.
-# Possessive throughout, and a string may end with the text: hostile input cannot make it go back.
-_TOKEN = re.compile(
-    r"""(?: (?: " (?: [^"\\]++ | \\(?:.|\Z) )*+ (?:"|\Z) | \[\] | \{\} ) [^"\[\]{}]*+ )++ | ([\[{]++) | [\]}]++""",
-    re.DOTALL | re.VERBOSE,
-)
 _MAX_INTEGER_DIGITS = 4_000  # what Python converts without complaint; a double is infinite long before
 _SPARE_DEPTH = 8  # envelope levels around an event, so that pruning never hides that the event is too deep
 
@@ -111,7 +105,7 @@ def parse_kindly(body: bytes, *, limits: Limits) -> object:
     try:
         value = _loads(text)
     except RecursionError:
-        value = _loads(_prune(text, limits.max_depth + _SPARE_DEPTH))
+        value = _loads(pruned(text, limits.max_depth + _SPARE_DEPTH))
     if "\\ud" in text or "\\uD" in text:
         return _rewritten(value, _joined, limits.max_depth + _SPARE_DEPTH)
     return value
@@ -200,24 +194,6 @@ def _integer(digits: str) -> int | float:
 def _number(digits: str) -> float:
     number = float(digits)
     return number if isfinite(number) else NotFinite(number)
-
-
-def _prune(text: str, max_depth: int) -> str:
-    """``text`` with every container below ``max_depth`` replaced by ``null``, in one pass, whatever the depth."""
-    parts, kept_from, depth = [], 0, 0
-    for token in _TOKEN.finditer(text):
-        start, end = token.span()
-        if token.lastindex:
-            if depth <= max_depth < depth + end - start:
-                parts.append(text[kept_from : start + max_depth - depth])
-                kept_from = len(text)
-            depth += end - start
-        elif text[start] in "]}":
-            if depth > max_depth >= depth - end + start:
-                parts.append("null")
-                kept_from = start + depth - max_depth
-            depth -= end - start
-    return "".join(parts) + text[kept_from:]
 
 
 def _rewritten(value: Any, rewrite: Callable[[str], str], levels: int) -> Any:
