@@ -191,16 +191,20 @@ class _Named(NamedTuple):
         text = q.strip()
         return cls(tuple({text, text.lower()}), text.casefold()[:MAX_WORD_CHARS], tuple(sorted(searchable)))
 
+    @property
+    def marks(self) -> str:
+        return ",".join("?" * len(self.keys)) or "''"  # standard SQL has no empty list
+
     def contacts(self, connection: Connection) -> set[int] | None:
         """All who are called so; None: they are not few."""
+        looks: list[tuple[str, tuple[Any, ...]]] = [(_BY_VALUE, (start, start + _LAST, FEW + 1)) for start in self.starts]
+        looks.append((_BY_TRAIT.format(keys=self.marks), (self.word, self.word + _LAST, *self.keys, FEW + 1)))
         found: set[int] = set()
-        for start in self.starts:
-            found.update(contact for (contact,) in connection.execute(_BY_VALUE, (start, start + _LAST, FEW + 1)))
-        if self.keys:
-            sql = _BY_TRAIT.format(keys=",".join("?" * len(self.keys)))
-            values = (self.word, self.word + _LAST, *self.keys, FEW + 1)
+        for sql, values in looks:
             found.update(contact for (contact,) in connection.execute(sql, values))
-        return None if len(found) > FEW else found
+            if len(found) > FEW:
+                return None
+        return found
 
     def among(self, connection: Connection, members: Members) -> set[int]:
         """Which of these contacts are called so."""
@@ -208,8 +212,5 @@ class _Named(NamedTuple):
         found = {
             one.contact for own in members.values() for one in own if one.state != ERASED and one.value.startswith(self.starts)
         }
-        if self.keys:
-            sql = _SAID.format(identifiers=inside(owners), keys=",".join("?" * len(self.keys)))
-            said = connection.execute(sql, self.keys)
-            found |= {owners[identifier] for identifier, value in said if word(orjson.loads(value)).startswith(self.word)}
-        return found
+        said = connection.execute(_SAID.format(identifiers=inside(owners), keys=self.marks), self.keys)
+        return found | {owners[identifier] for identifier, value in said if word(orjson.loads(value)).startswith(self.word)}

@@ -14,12 +14,9 @@ from typing import Final, NamedTuple
 from tropa_collector.store.contacts.search import Members
 from tropa_collector.store.contacts.shares import HIGHEST, LOWEST
 from tropa_collector.store.deeds import deed_of
-from tropa_collector.store.sqlite.reading.timeline import OLDEST, THROUGH
+from tropa_collector.store.sqlite.reading.timeline import OLDEST, THROUGH, first_run
 
-READ: Final = 20_000  # deeds that are read; older runs are asked
-#: How much later than it was received an event may be committed: a slow body, a queue.
-COMMIT_LAG_US: Final = 600_000_000
-_NEIGHBOURS: Final = 1_000  # one of so many events that were received one after the other was not released from quarantine
+READ: Final = 10_000  # deeds that are read; older runs are asked
 
 _IN_TAIL = (
     "SELECT identifier, min(timestamp) FROM events"
@@ -59,7 +56,7 @@ class SqliteDoers:
         self._connection = connection
         self._deed = deed_of(name)
         self._since = LOWEST if since is None else since
-        self._first_run = _first_run(connection, since)
+        self._first_run = first_run(connection, self._since)
         tail = connection.execute(_IN_TAIL, {"name": name, "since": self._since})
         self.known = dict[int, int](tail.fetchall())
         self._read_from = self._read()
@@ -105,7 +102,7 @@ def gather_doers(connection: sqlite3.Connection, table: str, name: str, since: i
     is all there is to know.
     """
     start = LOWEST if since is None else since
-    values = {"deed": deed_of(name), "name": name, "since": start, "run": _first_run(connection, since)}
+    values = {"deed": deed_of(name), "name": name, "since": start, "run": first_run(connection, start)}
     connection.execute(f"CREATE TEMP TABLE {table}_by (identifier INTEGER PRIMARY KEY, first INTEGER)")
     for deeds in (_ALL_IN_RUNS, _IN_TAIL):
         connection.execute(f"INSERT INTO temp.{table}_by {deeds} {_EARLIEST}", values)
@@ -114,15 +111,3 @@ def gather_doers(connection: sqlite3.Connection, table: str, name: str, since: i
         f"INSERT OR IGNORE INTO temp.{table} SELECT i.contact FROM temp.{table}_by AS by CROSS JOIN identifiers AS i"
         " ON i.id = by.identifier WHERE i.shared_from IS NULL OR by.first < i.shared_from"
     )
-
-
-def _first_run(connection: sqlite3.Connection, since: int | None) -> int:
-    """No event is later than its receipt: runs that were received before ``since`` need not be read."""
-    if since is None:
-        return 0
-    row = connection.execute(
-        "SELECT max(run) FROM timeline_runs WHERE run <= (SELECT min(id) FROM"
-        " (SELECT id FROM events WHERE received_at >= ? ORDER BY received_at, id LIMIT ?))",
-        (since - COMMIT_LAG_US, _NEIGHBOURS),
-    ).fetchone()
-    return int(row[0] or 0)

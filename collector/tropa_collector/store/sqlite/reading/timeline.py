@@ -15,6 +15,9 @@ TAIL = (
     "FROM events CROSS JOIN mine ON mine.identifier = events.identifier WHERE events.identifier IN (SELECT identifier FROM mine)"
     f" AND id > {THROUGH} AND timestamp >= since AND timestamp < until"
 )
+#: How much later than it was received an event may be committed: a slow body, a queue.
+COMMIT_LAG_US = 600_000_000
+_NEIGHBOURS = 1_000  # of so many events that were received one after the other not all were released from quarantine
 #: Purged with the events' age; the timeline's rows follow later.
 OLDEST = "(SELECT coalesce(min(id), 0) FROM events)"
 
@@ -31,14 +34,16 @@ def page(connection: sqlite3.Connection, shares: Sequence[Share], before: str | 
 
 
 def newest(connection: sqlite3.Connection, shares: Sequence[Share], top: Moment, limit: int) -> list[Moment]:
-    """The newest moments before ``top``. Each block of runs is asked only for what is newer than what was found so far."""
+    """The newest moments before ``top``. Blocks of runs are asked only for what is newer than what was found so far."""
     if not shares:
         return []
     values = {"at": top[0], "id": top[1], "limit": limit}
     found = connection.execute(_TAIL.format(mine=table_of(shares)), values).fetchall()
     for first, last in blocks(connection):
-        floor = found[limit - 1] if len(found) >= limit else (LOWEST, 0)
-        asked = {**values, "first": first, "last": last, "floor": floor[0]}
+        floor = found[limit - 1][0] if len(found) >= limit else LOWEST
+        if last < first_run(connection, floor):
+            break
+        asked = {**values, "first": first, "last": last, "floor": floor}
         found += connection.execute(_RUNS.format(mine=table_of(shares)), asked).fetchall()
         found = sorted(found, reverse=True)[:limit]
     return found
@@ -63,6 +68,16 @@ def blocks(connection: sqlite3.Connection) -> Iterator[tuple[int, int]]:
             return
         yield runs[-1][0], runs[0][0]
         size, last = size * 4, runs[-1][0]
+
+
+def first_run(connection: sqlite3.Connection, since: int) -> int:
+    """No event is later than its receipt: runs before this one, received before ``since``, hold nothing that is newer."""
+    row = connection.execute(
+        "SELECT max(run) FROM timeline_runs WHERE run <= (SELECT min(id) FROM"
+        " (SELECT id FROM events WHERE received_at >= ? ORDER BY received_at, id LIMIT ?))",
+        (since - COMMIT_LAG_US, _NEIGHBOURS),
+    ).fetchone()
+    return int(row[0] or 0)
 
 
 def figures(connection: sqlite3.Connection, shares: Sequence[Share]) -> dict[int, Figures]:

@@ -7,17 +7,20 @@ from collections.abc import Sequence
 from typing import Any
 
 from tropa_collector.store.contacts.document import touch
-from tropa_collector.store.contacts.shares import Share, table_of
+from tropa_collector.store.contacts.shares import HIGHEST, LOWEST, Moment, Share, table_of
 from tropa_collector.store.deeds import TOUCH, is_touch
-from tropa_collector.store.sqlite.reading.timeline import OLDEST, TAIL
+from tropa_collector.store.sqlite.reading.timeline import OLDEST, TAIL, blocks, first_run
 
+#: Of each run and identifier its own first or last touch is one look at the index, however many touches there are.
 _IN_RUNS = (
-    "WITH {mine} SELECT d.timestamp, d.event_id FROM timeline_runs AS r CROSS JOIN mine CROSS JOIN deeds AS d"
-    f" ON d.run = r.run AND d.deed = {TOUCH} AND d.identifier = mine.identifier AND d.timestamp = ("
-    # of each run only its own first or last one is sorted: a long history has a touch in every visit
-    f"SELECT timestamp FROM deeds WHERE run = r.run AND deed = {TOUCH} AND identifier = mine.identifier"
-    f" AND timestamp BETWEEN mine.since AND mine.until - 1 AND event_id >= {OLDEST} ORDER BY timestamp {{order}} LIMIT 1)"
-    f" WHERE d.event_id >= {OLDEST} ORDER BY 1 {{order}}, 2 {{order}} LIMIT 1"
+    f"WITH {{mine}} SELECT {{best}}((SELECT timestamp FROM deeds WHERE run = r.run AND deed = {TOUCH}"
+    f" AND identifier = mine.identifier AND timestamp BETWEEN mine.since AND mine.until - 1 AND event_id >= {OLDEST}"
+    " ORDER BY timestamp {order} LIMIT 1)),"
+    " r.run, mine.identifier FROM timeline_runs AS r CROSS JOIN mine WHERE r.run BETWEEN ? AND ?"
+)
+_OF_RUN = (
+    f"SELECT timestamp, event_id FROM deeds WHERE timestamp = ? AND run = ? AND deed = {TOUCH} AND identifier = ?"
+    f" AND event_id >= {OLDEST} ORDER BY event_id LIMIT 1"
 )
 _IN_TAIL = f"WITH {{mine}} SELECT timestamp, id {TAIL} AND is_touch(body)"
 
@@ -29,8 +32,7 @@ def touches(connection: sqlite3.Connection, shares: Sequence[Share]) -> tuple[di
     connection.create_function("is_touch", 1, is_touch, deterministic=True)
     mine = table_of(shares)
     found = connection.execute(_IN_TAIL.format(mine=mine)).fetchall()
-    for order in ("ASC", "DESC"):
-        found += connection.execute(_IN_RUNS.format(mine=mine, order=order)).fetchall()
+    found += _first(connection, mine) + _last(connection, mine, max(found, default=(LOWEST, 0)))
     if not found:
         return None, None
     first, last = (
@@ -38,3 +40,23 @@ def touches(connection: sqlite3.Connection, shares: Sequence[Share]) -> tuple[di
         for at in (min(found), max(found))
     )
     return touch(first), touch(last)
+
+
+def _first(connection: sqlite3.Connection, mine: str) -> list[Moment]:
+    """In any run: what was done long ago may have come late."""
+    return _best(connection, _IN_RUNS.format(mine=mine, best="min", order="ASC"), 0, HIGHEST)
+
+
+def _last(connection: sqlite3.Connection, mine: str, known: Moment) -> list[Moment]:
+    """In the runs from the newest on, while they may hold a later one than is known."""
+    found = [known]
+    for first, last in blocks(connection):
+        if last < first_run(connection, max(found)[0]):
+            break
+        found += _best(connection, _IN_RUNS.format(mine=mine, best="max", order="DESC"), first, last)
+    return found[1:]
+
+
+def _best(connection: sqlite3.Connection, sql: str, first: int, last: int) -> list[Moment]:
+    at = connection.execute(sql, (first, last)).fetchone()
+    return [] if at[0] is None else connection.execute(_OF_RUN, at).fetchall()
