@@ -12,10 +12,18 @@ from collections.abc import Iterator
 import jsonschema
 import pytest
 from loadtests.collector_process import CollectorProcess
-from tests.console.conftest import ANNA, CHROME, PHONE, call
+from tests.console.conftest import ANNA, CHROME, PHONE, call, seed
 from tests.console.visitor import Answer, Visitor, links
 
 from tropa_collector.admin.console.overview import COARSE_STEP_SECONDS, FINE_EVENTS, FINE_STEP_SECONDS, day_step
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory, store_url: str) -> Iterator[CollectorProcess]:
+    """On both stores."""
+    with CollectorProcess(tmp_path_factory.mktemp("pages") / "data", store=store_url) as collector:
+        seed(collector)
+        yield collector
 
 
 def words(answer: Answer) -> str:

@@ -12,20 +12,23 @@ import pytest
 from loadtests.collector_process import CollectorProcess
 
 from tropa_collector.store.sqlite.file import FILE_NAME
-from tropa_collector.store.sqlite.reading import census, live, milestones, overview, refusals
+from tropa_collector.store.sqlite.reading.overview import SAMPLING
 from tropa_collector.store.sqlite.reading.snapshots import Snapshots
+from tropa_collector.store.summaries import arrivals, overview, refusals, rollups, samples
+from tropa_collector.store.summaries.arrivals import End
 from tropa_collector.store.views import LiveFilter, Place
 
 NOW = time.time_ns() // 1_000
+END = End(Place(1_000, 1_000))
 READS: dict[str, Callable[[sqlite3.Connection], Any]] = {
-    "traffic": lambda connection: overview.traffic(connection, NOW),
-    "visitors": lambda connection: overview.visitors(connection, NOW),
-    "newest": lambda connection: live.arrivals(connection, None, LiveFilter(), 50),
-    "arrivals": lambda connection: live.arrivals(connection, Place(1, 1), LiveFilter("web", "track", "", 1, "x%_\\"), 50),
-    "event": lambda connection: live.event(connection, 1),
-    "census": lambda connection: census.census(connection, 0, NOW // 60_000_000),
-    "sample": lambda connection: census.sample(connection, "track", "Product Added", NOW // 1_000_000, 100),
-    "milestones": lambda connection: milestones.milestones(connection, ["web"], ["shop"]),
+    "traffic": lambda connection: overview.traffic(connection, NOW, SAMPLING),
+    "visitors": lambda connection: overview.visitors(connection, NOW, SAMPLING),
+    "newest": lambda connection: arrivals.arrivals(connection, None, END, LiveFilter(), 50),
+    "arrivals": lambda connection: arrivals.arrivals(connection, Place(1, 1), END, LiveFilter("web", "track", "", 1, "x%_\\"), 50),
+    "event": lambda connection: arrivals.event(connection, 1),
+    "census": lambda connection: rollups.census(connection, 0, NOW // 60_000_000),
+    "sample": lambda connection: samples.sample(connection, "track", "Product Added", NOW // 1_000_000, 100),
+    "milestones": lambda connection: rollups.milestones(connection, ["web"], ["shop"]),
     "refusals": lambda connection: refusals.groups(connection, "", 100),
     "of_group": lambda connection: refusals.of_group(connection, ("bad_timestamp", "$.timestamp", "shop"), None, 50),
 }

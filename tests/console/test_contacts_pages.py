@@ -22,9 +22,9 @@ BODY = '{"type":"page","enriched":{"geo":{"country":"RU","city":"Tver"},"device"
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CollectorProcess]:
-    """Its own: these tests change who is who."""
-    with CollectorProcess(tmp_path_factory.mktemp("contacts") / "data", default_country="RU") as collector:
+def shop(tmp_path_factory: pytest.TempPathFactory, store_url: str) -> Iterator[CollectorProcess]:
+    """Its own, on both stores: these tests change who is who."""
+    with CollectorProcess(tmp_path_factory.mktemp("contacts") / "data", default_country="RU", store=store_url) as collector:
         seed(collector)
         yield collector
 

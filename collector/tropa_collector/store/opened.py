@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NoReturn, Protocol, cast
+from typing import Protocol
 
-from tropa_collector.errors import Unavailable
 from tropa_collector.settings import Settings
 from tropa_collector.store.protocol import ContactReader, EventLog, EventReader
 from tropa_collector.store.sqlite.file import FILE_NAME
@@ -88,24 +86,12 @@ def _postgres(settings: Settings) -> Store:
     from tropa_collector.store.postgres.log import PostgresLog  # noqa: PLC0415
     from tropa_collector.store.postgres.reader import PostgresReader  # noqa: PLC0415
     from tropa_collector.store.postgres.snapshots import Snapshots  # noqa: PLC0415
+    from tropa_collector.store.postgres.views import PostgresViews  # noqa: PLC0415
 
     snapshots = Snapshots(settings.store)
     return Store(
         PostgresLog(settings),
         PostgresReader(snapshots),
         PostgresContacts(snapshots, settings.searchable_traits),
-        cast("_Views", _Absent()),
+        PostgresViews(settings.store),
     )
-
-
-class _Absent:
-    """The console's summaries of a store that has none."""
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        async def refuse(*_: object, **__: object) -> NoReturn:
-            raise Unavailable(f"This store has no {name} to show yet.", code="not_available")
-
-        return refuse
-
-    async def stop(self) -> None:
-        return

@@ -1,6 +1,6 @@
 """What the console asks a store for: summaries and samples, none of which grows with the store. Rows are plain values.
 
-A store implements them beside ``EventReader``; the console shows what one lacks as not available.
+A store implements them beside ``EventReader``. A look that would take too long is ``Unavailable``.
 """
 
 from __future__ import annotations
@@ -99,9 +99,9 @@ class SchemaReader(Protocol):
     """Which events there are, and what they hold. Minutes are since 1970, other times seconds."""
 
     async def census(self, after: int, until: int) -> dict[str, Any]:
-        """Stored events by name within the minutes ``after`` (not inside) to ``until``, or the first of them.
+        """Stored events by name and source within the minutes ``after`` (not inside) to ``until``, or the first of them.
 
-        ``{"rows": [(type, name, first seen, last seen, count, sources with commas)], "through": the last minute counted}``
+        ``{"rows": [(type, name, source, first seen, last seen, count)], "through": the last minute counted}``
         """
         ...
 

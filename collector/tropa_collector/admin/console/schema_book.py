@@ -71,8 +71,8 @@ class SchemaBook:
 
 
 def _joined(entries: dict[tuple[str, str], Entry], rows: Iterable[Any]) -> dict[tuple[str, str], Entry]:
-    for type_, name, first_at, last_at, count, sources in rows:
-        new = Entry(type_, name, first_at, last_at, count, frozenset(sources.split(",")))
+    for type_, name, source, first_at, last_at, count in rows:
+        new = Entry(type_, name, first_at, last_at, count, frozenset({source}))
         old = entries.get((type_, name))
         entries[type_, name] = new if old is None else old.joined(new)
     return entries

@@ -39,15 +39,15 @@ _ROW_FAULTS: Final = ("22", "23")
 _RETRY: Final = ("40001", "40P01", "55P03")  # serialization failure, deadlock, lock not available
 
 
-async def connect(url: str, *, reading: bool = False) -> Connection:
-    """A connection to the primary.
+async def connect(url: str, *, reading: bool = False, **settings: str) -> Connection:
+    """A connection to the primary; ``settings`` are PostgreSQL's, of a reading one.
 
     Raises:
         StoreError: it cannot be had; the message names the database without its password.
     """
     try:
         if reading:
-            return await asyncpg.connect(url, timeout=CONNECT_SECONDS, server_settings=_READING)
+            return await asyncpg.connect(url, timeout=CONNECT_SECONDS, server_settings=_READING | settings)
         connection = await asyncpg.connect(
             url,
             timeout=CONNECT_SECONDS,

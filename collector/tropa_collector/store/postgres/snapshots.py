@@ -15,15 +15,20 @@ from tropa_collector.store.postgres.connect import Connection, connect, sentence
 from tropa_collector.store.postgres.session import Session
 
 CONNECTIONS: Final = 3
+_TOO_LONG: Final = "PostgreSQL gave this look up because it took too long; nothing is wrong with what is stored:"
 Result = TypeVar("Result")
 
 
 class Snapshots:
-    """Connections are made when they are first needed, at most ``CONNECTIONS``; more callers wait their turn."""
+    """Connections are made when they are first needed, at most ``connections``; more callers wait their turn.
 
-    def __init__(self, url: str) -> None:
+    ``settings`` are PostgreSQL's for a session.
+    """
+
+    def __init__(self, url: str, *, connections: int = CONNECTIONS, **settings: str) -> None:
         self._url = url
-        self._turns = asyncio.Semaphore(CONNECTIONS)
+        self._settings = settings
+        self._turns = asyncio.Semaphore(connections)
         self._idle: deque[Connection] = deque()
 
     async def stop(self) -> None:
@@ -31,11 +36,14 @@ class Snapshots:
             await self._idle.pop().close()
 
     async def read(self, function: Callable[[Session], Result]) -> Result:
-        """Run a function over a snapshot.
+        """Run a function over a snapshot. Who no longer waits for it leaves it to end: its connection is busy until then.
 
         Raises:
-            Unavailable: the database is away.
+            Unavailable: the database is away, or it took too long.
         """
+        return await asyncio.shield(asyncio.create_task(self._read(function)))
+
+    async def _read(self, function: Callable[[Session], Result]) -> Result:
         async with self.snapshot() as connection:
             session = Session(connection, asyncio.get_running_loop())
             return await asyncio.to_thread(function, session)
@@ -48,6 +56,8 @@ class Snapshots:
             try:
                 async with connection.transaction(isolation="repeatable_read", readonly=True):
                     yield connection
+            except asyncpg.QueryCanceledError as error:
+                raise Unavailable(f"{_TOO_LONG} {sentence(error)}", code="too_slow", retry_after_seconds=10) from None
             except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError) as error:
                 raise _away(error) from None
             finally:
@@ -60,7 +70,7 @@ class Snapshots:
             if not connection.is_closed():
                 return connection
         try:
-            return await connect(self._url, reading=True)
+            return await connect(self._url, reading=True, **self._settings)
         except StoreError as error:
             raise _away(error) from None
 

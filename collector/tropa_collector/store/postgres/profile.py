@@ -1,0 +1,51 @@
+"""What a contact's page shows beside the contact itself, over PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import orjson
+
+from tropa_collector.store.contacts.shares import HIGHEST, moment, shares_of, table_of
+from tropa_collector.store.postgres.history import HISTORY, NEWEST, newest, newest_figures
+from tropa_collector.store.postgres.partitions import DAY
+from tropa_collector.store.postgres.session import Session
+from tropa_collector.store.protocol import Ref
+from tropa_collector.store.summaries import profile as shared
+from tropa_collector.store.summaries.profile import COUNTED, LOOKED_AT, Profile, around, visited
+from tropa_collector.store.views import Visits
+
+_DAYS: Final = f"WITH {{mine}} SELECT timestamp / {DAY} AS day, count(*) {NEWEST} GROUP BY day ORDER BY day"
+
+
+def portrait(session: Session, ref: Ref) -> dict[str, Any] | None:
+    """``ProfileReader.portrait``."""
+    return shared.portrait(session, ref, HISTORY, newest_figures)
+
+
+def visits(session: Session, contact: int, before: str | None, limit: int) -> Visits:
+    """``ProfileReader.visits``.
+
+    Raises:
+        ValueError: ``before`` is not of an earlier page.
+    """
+    rows = newest(session, shares_of(session, contact), moment(before), limit + 1)
+    return Visits([visited((*row[:6], contact, *row[6:])) for row in rows[:limit]], len(rows) > limit)
+
+
+def days(session: Session, contact: int) -> dict[str, Any]:
+    """``ProfileReader.days``."""
+    shares = shares_of(session, contact)
+    found = session.execute(_DAYS.format(mine=table_of(shares)), (COUNTED,)).fetchall() if shares else []
+    counted = sum(count for _, count in found)
+    return {"days": found, "counted": counted, "complete": counted < COUNTED}
+
+
+def surroundings(session: Session, contact: int) -> dict[str, Any]:
+    """``ProfileReader.surroundings``."""
+    rows = newest(session, shares_of(session, contact), (HIGHEST, HIGHEST), LOOKED_AT)
+    looks = [(row[2], orjson.loads(row[6]).get("enriched") or {}) for row in rows]  # what is left of an erased one has none
+    return around((at, said.get("geo"), said.get("device")) for at, said in looks) | {"looked_at": len(rows)}
+
+
+PROFILE: Final = Profile(portrait, visits, days, surroundings)
