@@ -13,10 +13,10 @@ from tropa_collector.identity.records import Edge, Identifier
 from tropa_collector.identity.traits import Register, Trait, contact_traits, person_of
 from tropa_collector.store.connection import Connection
 from tropa_collector.store.contacts.refs import devices_shared_by, edges_of, inside, members_of, merged_ids, public_ids, shown_value
+from tropa_collector.store.contacts.registers import REGISTER, register_of
 from tropa_collector.store.contacts.shares import Figures, Share, shares_of
 from tropa_collector.store.protocol import TRUST_NAMES, public_id
 
-_REGISTER = ", ".join(Register._fields)
 STATES = ("normal", "joins_nobody", "quarantined", "erased")
 STATUSES = ("live", "merged", "shared_device", "erased")
 POLICY = Policy()
@@ -109,17 +109,8 @@ def traits_of(connection: Connection, contact: int, members: Sequence[Identifier
 
 
 def registers_of(connection: Connection, identifiers: Mapping[int, Identifier]) -> list[tuple[int, str, Register]]:
-    found = connection.execute(f"SELECT identifier, key, {_REGISTER} FROM traits WHERE identifier IN ({inside(identifiers)})")
-    return [(row[0], row[1], register(row[2:])) for row in found]
-
-
-def register(row: Sequence[Any]) -> Register:
-    value, trust, ts, event_id, source, first_value, first_ts, first_event = row
-    return Register(_value(value), trust, ts, event_id, source, _value(first_value), first_ts, first_event)
-
-
-def _value(text: str | None) -> Any:
-    return None if text is None else orjson.loads(text)
+    found = connection.execute(f"SELECT identifier, key, {REGISTER} FROM traits WHERE identifier IN ({inside(identifiers)})")
+    return [(row[0], row[1], register_of(row[2:])) for row in found]
 
 
 def _origin(trait: Trait) -> dict[str, Any]:

@@ -60,6 +60,11 @@ def edges_of(connection: Connection, ids: Collection[int]) -> list[Edge]:
     return [Edge._make(row) for row in rows]
 
 
+def ends(edges: Iterable[Edge]) -> set[int]:
+    """The identifiers that edges join."""
+    return {end for edge in edges for end in (edge.a, edge.b)}
+
+
 def inside(ids: Collection[int]) -> str:
     """Integers of ours for an IN list: a mark each would pass SQLite's bound on marks."""
     return ",".join(map(str, sorted(ids))) or "-1"  # standard SQL has no empty list

@@ -9,18 +9,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
-
-import orjson
 
 from tropa_collector.identity.policy import Policy
 from tropa_collector.identity.records import (
     Call,
-    Contact,
-    Core,
     Edge,
-    Ident,
     Identifier,
     Key,
     NextIds,
@@ -30,23 +25,21 @@ from tropa_collector.identity.records import (
     TraitWrite,
     Triage,
 )
-from tropa_collector.identity.resolve import order_time, resolve, triage
-from tropa_collector.identity.traits import Register, fold
-from tropa_collector.store.contacts.words import SEARCHABLE, word
+from tropa_collector.identity.resolve import resolve, triage
+from tropa_collector.store.calls import call_of
+from tropa_collector.store.contacts.registers import feed_rows
+from tropa_collector.store.contacts.words import SEARCHABLE
 from tropa_collector.store.postgres.connect import IDENTITY, LOCK_CLASS, Connection
+from tropa_collector.store.postgres.graph import load, rows_in
 from tropa_collector.store.postgres.memory import Memory
-from tropa_collector.store.postgres.tables import CANNOT_LINK, CONTACTS, CORES, EDGES, IDENTIFIERS, LOG, TRAIT_WORDS, TRAITS
+from tropa_collector.store.postgres.registers import would_change, write_registers, write_words
+from tropa_collector.store.postgres.tables import CANNOT_LINK, CONTACTS, CORES, EDGES, IDENTIFIERS, LOG
 from tropa_collector.store.protocol import Record
 
-MAX_NAMED_TRAITS: Final = 100  # of one row of the feed
 _DAY: Final = 86_400_000_000
 _IDENTIFIER: Final = ", ".join(Identifier._fields)
 _EDGE: Final = ", ".join(Edge._fields)
-_CONTACT: Final = ", ".join(Contact._fields)
-_REGISTER: Final = ", ".join(Register._fields)
 _EMPTY: Final = Snapshot(frozenset(), (), (), ())
-
-Place = tuple[int, str]  # of a trait: identifier and name
 
 
 class Resolution:
@@ -64,7 +57,7 @@ class Resolution:
 
     async def resolve(self, records: Sequence[Record]) -> tuple[Sequence[int], dict[int, int]]:
         """The identifier that each record hangs on (0: nobody), and which identifiers were seen on a day that is now written."""
-        calls = [_call(record) for record in records]
+        calls = [call_of(record) for record in records]
         if not any(call.identifiers for call in calls):
             return [0] * len(calls), {}
         first = await self._triage(calls, NextIds())
@@ -105,7 +98,7 @@ class Resolution:
     async def _says_something(self, calls: Sequence[Call], anchors: Sequence[int]) -> bool:
         """Would a trait of these events change what is stored?"""
         writes = _trait_writes(calls, anchors)
-        return bool(writes) and bool(_told(*await self._folded(writes)))
+        return bool(writes) and await would_change(self._connection, writes)
 
     async def _lookup(self, keys: Collection[Key]) -> dict[Key, Identifier]:
         rows = await self._connection.fetch(
@@ -130,48 +123,9 @@ class Resolution:
         )
         return {(row[0], row[1]): Edge._make(row) for row in rows}
 
-    # -- loading
-
     async def load(self, contacts: Collection[int], *, merged: bool = False) -> Snapshot:
-        """What the planner must see of these contacts (``records.py``); with ``merged`` also those that lead to them."""
-        members = await self._identifiers("contact", contacts)
-        around = await self._identifiers("id", _ends(await self._edges_of(members)) - set(members))
-        whole = set(contacts) | {row.contact for row in around.values()}
-        members |= await self._identifiers("contact", whole - set(contacts))
-        edges = await self._edges_of(members)
-        rows = members | await self._identifiers("id", _ends(edges) - set(members))
-        owners = {row.contact for row in rows.values()} | {row.shared_contact for row in rows.values() if row.shared_contact}
-        cores = await self._in("cores", "id, merges, recent", "id", {row.core for row in rows.values()})
-        return Snapshot(
-            whole,
-            [rows[identifier] for identifier in sorted(rows)],
-            edges,
-            await self._contacts(owners, merged=merged),
-            [Core(row[0], row[1], tuple(json.loads(row[2]))) for row in cores],
-            [(row[0], row[1]) for row in await self._pairs_of("cannot_link", "a, b", members)],
-        )
-
-    async def _in(self, table: str, columns: str, column: str, ids: Collection[int]) -> list[Any]:
-        if not ids:
-            return []
-        return await self._connection.fetch(f"SELECT {columns} FROM {table} WHERE {column} = ANY($1::bigint[])", sorted(ids))
-
-    async def _identifiers(self, column: str, ids: Collection[int]) -> dict[int, Identifier]:
-        return {row[0]: Identifier._make(row) for row in await self._in("identifiers", _IDENTIFIER, column, ids)}
-
-    async def _edges_of(self, members: Collection[int]) -> list[Edge]:
-        return sorted(Edge._make(row) for row in await self._pairs_of("edges", _EDGE, members))
-
-    async def _pairs_of(self, table: str, columns: str, members: Collection[int]) -> list[Any]:
-        """Rows with an end among these identifiers."""
-        sql = f"SELECT {columns} FROM {table} WHERE a = ANY($1::bigint[]) OR b = ANY($1::bigint[])"
-        return await self._connection.fetch(sql, sorted(members)) if members else []
-
-    async def _contacts(self, ids: Collection[int], *, merged: bool) -> list[Contact]:
-        rows = await self._in("contacts", _CONTACT, "id", ids)
-        if merged:
-            rows += await self._in("contacts", _CONTACT, "merged_into", ids)
-        return [Contact._make(row) for row in rows]
+        """What the planner must see of these contacts; with ``merged`` also those that lead to them."""
+        return await load(self._connection, contacts, merged=merged)
 
     # -- writing
 
@@ -189,9 +143,8 @@ class Resolution:
         await CANNOT_LINK.insert(connection, [(*pair, parted) for pair in plan.cannot_link], "ON CONFLICT DO NOTHING")
         if plan.can_link:
             await connection.executemany("DELETE FROM cannot_link WHERE a = $1 AND b = $2", plan.can_link)
-        changed = await self._write_traits(plan.traits)
         rows = [(row[0], now, *row[1:9], json.dumps(row.detail), row.dedup_key) for row in plan.log]
-        rows += await self._trait_changes(changed, plan.sequence.log, now)
+        rows += await self._write_traits(plan, now)
         await LOG.insert(connection, rows, "ON CONFLICT DO NOTHING")
         await self._set_ids(plan.sequence._replace(log=plan.sequence.log + len(rows) - len(plan.log)))
 
@@ -201,48 +154,12 @@ class Resolution:
             "SELECT setval('identifier_ids', $1, false), setval('contact_ids', $2, false), setval('log_ids', $3, false)", *sequence
         )
 
-    async def _folded(self, writes: Sequence[TraitWrite]) -> tuple[dict[Place, Register | None], dict[Place, Register]]:
-        """The stored registers that these words touch, and what they would be with them."""
-        old: dict[Place, Register | None] = {(write.identifier, write.key): None for write in writes}
-        columns = f"identifier, key, {_REGISTER}"
-        for row in await self._in("traits", columns, "identifier", {identifier for identifier, _ in old}):
-            if (row[0], row[1]) in old:
-                old[row[0], row[1]] = _register(row)
-        new: dict[Place, Register] = {}
-        for write in writes:
-            place = (write.identifier, write.key)
-            new[place] = fold(new.get(place, old[place]), write)
-        return old, new
-
-    async def _write_traits(self, writes: Sequence[TraitWrite]) -> list[Place]:
-        """Fold new words into the stored registers, one read, one write, and say which have another value now."""
-        if not writes:
-            return []
-        old, new = await self._folded(writes)
-        told = _told(old, new)
-        await TRAITS.upsert(self._connection, [(*place, *_columns(register)) for place, register in told.items()])
-        changed = [(place, _value(old[place]), register.value) for place, register in told.items()]
-        changed = [change for change in changed if change[1] != change[2]]
-        await self._write_words(changed)
-        return [place for place, _, _ in changed]
-
-    async def _write_words(self, changed: Sequence[tuple[Place, Any, Any]]) -> None:
-        """Keep the searchable traits' index in step."""
-        found = [(word(old), word(new), *place) for place, old, new in changed if place[1] in self._searchable]
-        if gone := [(old, *at) for old, _, *at in found if old]:
-            await self._connection.executemany("DELETE FROM trait_words WHERE text = $1 AND identifier = $2 AND key = $3", gone)
-        await TRAIT_WORDS.insert(self._connection, [(new, *at) for _, new, *at in found if new], "ON CONFLICT DO NOTHING")
-
-    async def _trait_changes(self, changed: Sequence[Place], first_id: int, now: int) -> list[tuple[Any, ...]]:
-        """One row of the log a contact, so that the feed of changes tells of its traits too."""
-        owner = {row[0]: row[1] for row in await self._in("identifiers", "id, contact", "id", {place[0] for place in changed})}
-        keys: dict[int, set[str]] = {}
-        for identifier, key in changed:
-            keys.setdefault(owner[identifier], set()).add(key)
-        return [
-            (first_id + n, now, "traits", contact, 0, 0, 0, "", "", "system", _dumps(sorted(names)[:MAX_NAMED_TRAITS]), None)
-            for n, (contact, names) in enumerate(sorted(keys.items()))
-        ]
+    async def _write_traits(self, plan: Plan, now: int) -> list[tuple[Any, ...]]:
+        """Write what was said of identifiers and return the rows of the log that tell of it."""
+        changes = await write_registers(self._connection, plan.traits)
+        await write_words(self._connection, changes, self._searchable)
+        owners = await rows_in(self._connection, "identifiers", "id, contact", "id", {change.place[0] for change in changes})
+        return feed_rows(changes, {row[0]: row[1] for row in owners}, plan.sequence.log, now)
 
     async def _write_days(self, anchors: Sequence[int], records: Sequence[Record], made: Mapping[int, int]) -> dict[int, int]:
         """When an identifier was last seen, to the day, written once a day. A row that another transaction holds is left to it."""
@@ -269,42 +186,3 @@ def _trait_writes(calls: Sequence[Call], anchors: Sequence[int]) -> list[TraitWr
         if call.traits and anchor
         for key, value in call.traits.items()
     ]
-
-
-def _told(old: Mapping[Place, Register | None], new: Mapping[Place, Register]) -> dict[Place, Register]:
-    return {place: register for place, register in sorted(new.items()) if register != old[place]}
-
-
-def _call(record: Record) -> Call:
-    source, trust, _, _, message_id, received_at, _, timestamp, _, identity = record
-    ts = order_time(timestamp, received_at, trust)
-    if identity is None:
-        return Call(message_id, ts, source, trust, ())
-    idents, traits, previous = identity
-    return Call(message_id, ts, source, trust, tuple(Ident(*ident) for ident in idents), traits, previous)
-
-
-def _register(row: Sequence[Any]) -> Register:
-    _, _, value, trust, ts, event_id, source, first_value, first_ts, first_event = row
-    return Register(_loads(value), trust, ts, event_id, source, _loads(first_value), first_ts, first_event)
-
-
-def _value(register: Register | None) -> Any:
-    return None if register is None else register.value
-
-
-def _columns(register: Register) -> tuple[Any, ...]:
-    value, trust, ts, event_id, source, first_value, first_ts, first_event = register
-    return _dumps(value), trust, ts, event_id, source, _dumps(first_value), first_ts, first_event
-
-
-def _loads(text: str | None) -> Any:
-    return None if text is None else orjson.loads(text)
-
-
-def _dumps(value: Any) -> str | None:
-    return None if value is None else orjson.dumps(value).decode()
-
-
-def _ends(edges: Iterable[Edge]) -> set[int]:
-    return {end for edge in edges for end in (edge.a, edge.b)}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
 
@@ -18,9 +18,7 @@ from tropa_collector.identity.policy import Policy
 from tropa_collector.identity.records import (
     Call,
     Contact,
-    Core,
     Edge,
-    Ident,
     Identifier,
     Key,
     NextIds,
@@ -30,10 +28,13 @@ from tropa_collector.identity.records import (
     Triage,
 )
 from tropa_collector.identity.resolve import anchor_if_known, order_time, resolve, triage
+from tropa_collector.store.calls import call_of
+from tropa_collector.store.contacts.registers import feed_rows
 from tropa_collector.store.contacts.words import SEARCHABLE
 from tropa_collector.store.protocol import Record
+from tropa_collector.store.sqlite.writing.graph import load, rows_in
 from tropa_collector.store.sqlite.writing.recent import Recent
-from tropa_collector.store.sqlite.writing.registers import feed_rows, write_registers, write_words
+from tropa_collector.store.sqlite.writing.registers import write_registers, write_words
 from tropa_collector.store.sqlite.writing.words import index_words
 
 _DAYS_KEPT: Final = 16_384  # identifiers of which the day of their last event is known
@@ -108,7 +109,7 @@ class Resolution:
         return anchors, rest, quiet
 
     def _triage(self, records: Sequence[Record], rest: Sequence[int]) -> Triage:
-        calls = [_call(records[index]) for index in rest]
+        calls = [call_of(records[index]) for index in rest]
         known = self._lookup({key for call in calls for key in call.lookups()})
         lone = {row.id: contact for row in known.values() if (contact := self._lone.get(row.id)) is not None}
         return triage(calls, known, self._pairs(calls, known), self.policy, self.next_ids, lone)
@@ -155,48 +156,8 @@ class Resolution:
         return found
 
     def load(self, contacts: Collection[int], *, merged: bool = False) -> Snapshot:
-        """What the planner must see of these contacts (``records.py``); with ``merged`` also those that lead to them."""
-        members = self._identifiers("contact", contacts)
-        whole = set(contacts) | {
-            row.contact for row in self._identifiers("id", _ends(self._edges_of(members)) - set(members)).values()
-        }
-        if len(whole) > len(set(contacts)):
-            members |= self._identifiers("contact", whole - set(contacts))
-        edges = self._edges_of(members)
-        beyond = self._identifiers("id", _ends(edges) - set(members))
-        rows = members | beyond
-        owners = {row.contact for row in rows.values()} | {row.shared_contact for row in rows.values() if row.shared_contact}
-        return Snapshot(
-            whole,
-            [rows[identifier] for identifier in sorted(rows)],
-            edges,
-            self._contacts(owners, merged=merged),
-            [
-                Core(core, merges, tuple(json.loads(recent)))
-                for core, merges, recent in self._in("cores", "id, merges, recent", "id", {row.core for row in rows.values()})
-            ],
-            self._in("cannot_link", "a, b", "a", members) + self._in("cannot_link", "a, b", "b", members),
-        )
-
-    def _in(self, table: str, columns: str, column: str, ids: Collection[int]) -> list[Any]:
-        if not ids:
-            return []
-        inside = ",".join(map(str, sorted(ids)))  # integers of ours: a mark each would pass SQLite's bound on marks
-        return self._connection.execute(f"SELECT {columns} FROM {table} WHERE {column} IN ({inside})").fetchall()
-
-    def _identifiers(self, column: str, ids: Collection[int]) -> dict[int, Identifier]:
-        return {row[0]: Identifier._make(row) for row in self._in("identifiers", _IDENTIFIER, column, ids)}
-
-    def _edges_of(self, members: Collection[int]) -> list[Edge]:
-        rows = {(row[0], row[1]): row for row in self._in("edges", _EDGE, "a", members)}
-        rows |= {(row[0], row[1]): row for row in self._in("edges", _EDGE, "b", members)}
-        return [Edge._make(rows[pair]) for pair in sorted(rows)]
-
-    def _contacts(self, ids: Collection[int], *, merged: bool) -> list[Contact]:
-        rows = self._in("contacts", _CONTACT, "id", ids)
-        if merged:
-            rows += self._in("contacts", _CONTACT, "merged_into != 0 AND merged_into", ids)
-        return [Contact._make((*row[:5], bool(row[5]), row[6])) for row in rows]
+        """What the planner must see of these contacts; with ``merged`` also those that lead to them."""
+        return load(self._connection, contacts, merged=merged)
 
     # -- writing
 
@@ -238,7 +199,8 @@ class Resolution:
             return []
         write_words(self._connection, changes, self._searchable)
         owners = {row.id: row.contact for row in plan.identifiers}
-        owners |= self._in("identifiers", "id, contact", "id", {change.place[0] for change in changes} - owners.keys())
+        others = {change.place[0] for change in changes} - owners.keys()
+        owners |= rows_in(self._connection, "identifiers", "id, contact", "id", others)
         return feed_rows(changes, owners, plan.sequence.log, now)
 
     def _write_days(self, plan: Plan, records: Sequence[Record]) -> None:
@@ -297,20 +259,3 @@ _UPSERT_IDENTIFIER: Final = (
     f" ?{Identifier._fields.index('first_seen') + 1} / {_DAY}) ON CONFLICT (id) DO UPDATE SET "
     + ", ".join(f"{column} = excluded.{column}" for column in Identifier._fields if column not in {"id", "kind", "value"})
 )
-
-
-_new = tuple.__new__
-
-
-def _call(record: Record) -> Call:
-    source, trust, _, _, message_id, received_at, _, timestamp, _, identity = record
-    ts = order_time(timestamp, received_at, trust)
-    if identity is None:
-        return Call(message_id, ts, source, trust, ())
-    idents, traits, previous = identity
-    # Both are made for every event: a named tuple's own constructor costs three times as much.
-    return _new(Call, (message_id, ts, source, trust, tuple([_new(Ident, ident) for ident in idents]), traits, previous))
-
-
-def _ends(edges: Iterable[Edge]) -> set[int]:
-    return {end for edge in edges for end in (edge.a, edge.b)}
