@@ -6,25 +6,19 @@ bounded cache and builds nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
 from tropa_collector.identity import normalise
 from tropa_collector.identity.blocked import BlockedValue, own_rule
+from tropa_collector.identity.candidates import Candidate, candidates, country_in, traits_in
 from tropa_collector.identity.normalise import JUNK, Fault, Value
-from tropa_collector.identity.policy import CLAIMED, NO_MERGE_RANK, SIGNED, Policy
+from tropa_collector.identity.policy import CLAIMED, NO_MERGE_RANK, Policy
 from tropa_collector.identity.records import Ident, Key
 from tropa_collector.identity.token import NO_SECRET, Identity, TokenFault, verify
 
 MAX_IDENTIFIERS = 20  # of one event
-MAX_EXTERNAL_IDS = 50
-SEGMENT_NAMES = {
-    "ios.id": "device_id", "android.id": "device_id", "ios.idfa": "idfa", "android.idfa": "gaid",
-    "ios.push_token": "push_token", "android.push_token": "push_token", "yandex_client_id": "ym_client_id",
-    "metrica_client_id": "ym_client_id", "telegram": "msgr.telegram", "whatsapp": "msgr.whatsapp", "viber": "msgr.viber",
-    "max": "msgr.max", "vk": "social.vk", "google": "social.google", "apple": "social.apple",
-}  # fmt: skip
 INTERNAL_KINDS = frozenset(("import_row",))  # never taken from an event
 CLAIMED_RANK = 100  # a proven identifier sorts before any claim
 UNSIGNED = Fault("unsigned", "This source accepts a user id, email or phone from a browser only in a signed token.")
@@ -71,13 +65,6 @@ class Scope:
     others: dict[tuple[str, str, str | None, int], Ident] = field(default_factory=dict, compare=False, repr=False)
 
 
-class Candidate(NamedTuple):
-    kind: str
-    raw: object
-    path: str
-    trust: int
-
-
 Place = TypeVar("Place")
 
 
@@ -117,13 +104,13 @@ def _usual(event: Mapping[str, Any], scope: Scope) -> Extracted | None:
 
 
 def _thorough(event: Mapping[str, Any], scope: Scope, now: float) -> Extracted:
-    traits = _traits(event)
+    traits = traits_in(event)
     refusals: list[Refusal] = []
     stated = _stated(event, scope, now, refusals)
-    region = _region(event, traits, scope)
+    region = country_in(event, traits) or scope.default_region
     found: dict[Key, Ident] = {}
     paths: dict[Key, str] = {}
-    for candidate in _candidates(event, traits, scope, stated):
+    for candidate in candidates(event, traits, scope.trust, stated, scope.identify_on_events):
         if candidate.raw is None:
             continue
         ident = _accept(candidate, scope, region)
@@ -134,16 +121,6 @@ def _thorough(event: Mapping[str, Any], scope: Scope, now: float) -> Extracted:
     chosen = _limited(found, paths, scope, refusals)
     previous = _previous(event, refusals)
     return Extracted(chosen, tuple(refusals), _kept_traits(event, traits), previous)
-
-
-def _traits(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    """An identify's traits, wherever its client puts them; the top level wins."""
-    if event["type"] != "identify":
-        return {}
-    context, traits = event.get("context"), event.get("traits")
-    inner = context.get("traits") if isinstance(context, Mapping) else None
-    inner = inner if isinstance(inner, Mapping) else {}
-    return {**inner, **traits} if isinstance(traits, Mapping) else inner
 
 
 def _kept_traits(event: Mapping[str, Any], traits: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -166,57 +143,6 @@ def _stated(event: Mapping[str, Any], scope: Scope, now: float, refusals: list[R
         refusals.append(Refusal("token", stated.reason, "context.identity.token", stated.message))
         return None
     return stated
-
-
-def _region(event: Mapping[str, Any], traits: Mapping[str, Any], scope: Scope) -> str | None:
-    """The country of phones without one: named in this event, else the source's. Never the contact's nor the address's."""
-    context, address = event.get("context"), traits.get("address")
-    for place in (context, address):
-        country = place.get("country") if isinstance(place, Mapping) else None
-        if isinstance(country, str) and len(country) == 2 and country.isascii() and country.isalpha():
-            return country.upper()
-    return scope.default_region
-
-
-def _candidates(event: Mapping[str, Any], traits: Mapping[str, Any], scope: Scope, stated: Identity | None) -> Iterator[Candidate]:
-    trust, call = scope.trust, event["type"]
-    if stated is not None:
-        yield Candidate("user_id", stated.sub, "context.identity.token", SIGNED)
-        yield Candidate("email", stated.email, "context.identity.token", SIGNED)
-        yield Candidate("phone", stated.phone, "context.identity.token", SIGNED)
-    yield Candidate("user_id", event.get("userId"), "userId", trust)
-    yield Candidate("anonymous_id", event.get("anonymousId"), "anonymousId", trust if stated is None else SIGNED)
-    if call == "identify":
-        yield Candidate("email", traits.get("email"), "traits.email", trust)
-        yield Candidate("phone", traits.get("phone"), "traits.phone", trust)
-    properties = event.get("properties")
-    if call == "track" and event.get("event") in scope.identify_on_events and isinstance(properties, Mapping):
-        yield Candidate("email", properties.get("email"), "properties.email", trust)
-        yield Candidate("phone", properties.get("phone"), "properties.phone", trust)
-    context = event.get("context")
-    if call not in ("group", "alias") and isinstance(context, Mapping):
-        yield from _external(context, trust)
-        yield from _device(context.get("device"), trust)
-
-
-def _external(context: Mapping[str, Any], trust: int) -> Iterator[Candidate]:
-    for name in ("externalIds", "externalId"):
-        listed = context.get(name)
-        items = listed if isinstance(listed, list) else [listed] if isinstance(listed, Mapping) else []
-        for index, item in enumerate(items[:MAX_EXTERNAL_IDS]):
-            if isinstance(item, Mapping):
-                kind = item.get("type")
-                kind = SEGMENT_NAMES.get(kind, kind) if isinstance(kind, str) else ""
-                yield Candidate(kind, item.get("id"), f"context.{name}.{index}", trust)
-
-
-def _device(device: object, trust: int) -> Iterator[Candidate]:
-    if not isinstance(device, Mapping):
-        return
-    yield Candidate("device_id", device.get("id"), "context.device.id", trust)
-    yield Candidate("push_token", device.get("token"), "context.device.token", trust)
-    kind = "idfa" if str(device.get("type")).lower() == "ios" else "gaid"
-    yield Candidate(kind, device.get("advertisingId"), "context.device.advertisingId", trust)
 
 
 def _accept(candidate: Candidate, scope: Scope, region: str | None) -> Ident | Fault:
