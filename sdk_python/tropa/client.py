@@ -14,16 +14,15 @@ from threading import TIMEOUT_MAX
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tropa import lifecycle
-from tropa.context import current_visit
 from tropa.dead_letter import DeadLetter, DeadLetters
 from tropa.delivery import Delivery, DeliveryError, report
-from tropa.event import encode, id_text, new_message_id, timestamp_text
+from tropa.event import encode
+from tropa.message import Common, Fields, Id, new_message
 from tropa.options import OnError, Options, checked
 from tropa.queue import MemoryQueue, Queue
 from tropa.report import DeliveryReport
 from tropa.sender import Sender
 from tropa.transport import HttpTransport, Transport
-from tropa.version import VERSION
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,20 +30,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("tropa")
 
 DEFAULT_HOST = "http://localhost:8000"
-
-Id = str | int
-Fields = Mapping[str, Any]
-
-_LIBRARY = {"name": "tropa-python", "version": VERSION}
-
-
-class Common(NamedTuple):
-    """What every verb takes."""
-
-    context: Fields | None
-    timestamp: datetime | str | None
-    integrations: Fields | None
-    message_id: str | None
 
 
 class Outcome(NamedTuple):
@@ -241,8 +226,8 @@ class Client:
 
     def _call(self, kind: str, own: dict[str, Any], common: Common) -> Outcome:
         try:
-            message = _message(kind, own, common)
-            return Outcome(self._enqueue(message), message)
+            sent = new_message(kind, own, common)
+            return Outcome(self._enqueue(sent), sent)
         except Exception as error:  # the SDK's public methods never raise into the host
             log.error("a %s call cannot be encoded and is dropped", kind, exc_info=error)
             self._sender.drop("it cannot be encoded")
@@ -268,28 +253,6 @@ class Client:
         self._sender.drop("it is larger than a batch")
         self._dead_letters.add([json.loads(encode(message))], status=0, code=error.code, message=error.message)
         report(self._options.on_error, error, [message])
-
-
-def _message(kind: str, own: dict[str, Any], common: Common) -> dict[str, Any]:
-    """The event as it will be sent. What the call says goes before what the web request says."""
-    message: dict[str, Any] = {
-        "type": kind,
-        "messageId": id_text(common.message_id) or new_message_id(),
-        "timestamp": timestamp_text(common.timestamp),
-    }
-    visit = current_visit.get()
-    if visit is not None and own.get("anonymousId", "") is None:
-        own["anonymousId"] = visit.anonymous_id
-    for name, value in own.items():
-        if value is not None:
-            message[name] = id_text(value) if name in _IDS else value
-    message["context"] = {**(visit.context if visit else {}), **(common.context or {}), "library": _LIBRARY}
-    if common.integrations:
-        message["integrations"] = common.integrations
-    return message
-
-
-_IDS = frozenset({"userId", "anonymousId", "previousId", "groupId"})
 
 
 def _new_sender(options: Options, dead_letters: DeadLetters, transport: Transport | None, *, threaded: bool) -> Sender:
