@@ -46,7 +46,7 @@ def examine(settings: Settings) -> list[Finding]:
 def _settings(settings: Settings) -> Iterator[Finding]:
     changed = sorted(settings.model_fields_set)
     yield Finding("settings", True, f"set: {', '.join(changed)}" if changed else "all at their defaults")
-    yield Finding("settings", True, f"known: {', '.join(f'TROPA_{name.upper()}' for name in Settings.model_fields)}")
+    yield Finding("settings", True, f"{len(Settings.model_fields)} known: tropa doctor --settings lists them")
     keys = settings.data / KEYS_FILE
     if keys.is_file():
         private = keys.stat().st_mode & 0o077 == 0
