@@ -18,9 +18,11 @@ from tests.postgres.database_store import DatabaseStore
 from tropa_collector.identity.policy import DAY, Policy
 from tropa_collector.store.contacts import search
 from tropa_collector.store.deeds import is_touch
+from tropa_collector.store.postgres import doers as postgres_doers
 from tropa_collector.store.postgres.contacts import PostgresContacts
 from tropa_collector.store.postgres.snapshots import Snapshots
 from tropa_collector.store.protocol import ContactQuery, Page, Ref, Submission, public_id
+from tropa_collector.store.sqlite.reading import doers as sqlite_doers
 from tropa_collector.store.sqlite.reading.contacts import SqliteContacts
 from tropa_collector.store.sqlite.writing import trailing
 from tropa_collector.store.sqlite.writing.retention import purge_runs
@@ -125,22 +127,66 @@ def test_figures_are_exact_and_merged_ids_lead_to_the_live_contact(mixed: Opened
             assert mixed.read(mixed.reader.contact, Ref(id=int(merged[1:])))["id"] == shown["id"]
 
 
-@pytest.mark.parametrize("since", [None, 2_500, 10**12])
-@pytest.mark.parametrize("few", [0, 10**6])
-def test_who_did_one_thing_and_not_another(mixed: Opened, monkeypatch: pytest.MonkeyPatch, since: int | None, few: int) -> None:
-    """Both ways to a page give the same."""
-    monkeypatch.setattr(search, "FEW", few)
-    did: dict[str, set[str]] = {name: set() for name in NAMES}
-    for contact, events in mixed.owned().items():
-        for at, _, _, name in events:
-            if since is None or at >= since:
-                did[name].add(str(public_id(contact)))
-    everybody = {str(public_id(contact)) for (contact,) in mixed.file.rows("SELECT DISTINCT contact FROM identifiers")}
-    added, ordered, _ = (did[name] & everybody for name in NAMES)
-    assert set(mixed.found(did="Product Added", since=since)) == added
-    assert set(mixed.found(not_did="Order Completed", since=since)) == everybody - ordered
-    assert set(mixed.found(did="Product Added", not_did="Order Completed", since=since)) == added - ordered
-    assert mixed.found(did="Never Happened") == []
+def called(opened: Opened, q: str) -> set[int]:
+    """Contacts with an identifier that begins so."""
+    rows = opened.file.rows("SELECT contact, value FROM identifiers WHERE state != 3")
+    return {contact for contact, value in rows if value.startswith(q)}
+
+
+def listed(opened: Opened) -> list[int]:
+    """All contacts, each where its newest identifier stands."""
+    newest: dict[int, tuple[int, int]] = {}
+    for contact, *place in opened.file.rows("SELECT contact, last_day, id FROM identifiers"):
+        newest[contact] = max(newest.get(contact, (0, 0)), (place[0], place[1]))
+    return sorted(newest, key=newest.__getitem__, reverse=True)
+
+
+def did(opened: Opened, name: str, since: int | None) -> set[int]:
+    owned = opened.owned().items()
+    return {one for one, events in owned if any(what == name and at >= (since or 0) for at, _, _, what in events)}
+
+
+def bound(monkeypatch: pytest.MonkeyPatch, *, many: bool) -> None:
+    """Let all contacts be few, or let few be many: the first deeds and contacts that are looked at are not all."""
+    monkeypatch.setattr(search, "FEW", 0 if many else 10**6)
+    if many:
+        monkeypatch.setattr(search, "LOOKED_AT", 3)
+        monkeypatch.setattr(search, "SECONDS", -1)
+        for doers in (sqlite_doers, postgres_doers):
+            monkeypatch.setattr(doers, "READ", 7)
+
+
+ADDED, ORDERED = NAMES[:2]
+QUESTIONS: list[dict[str, Any]] = [
+    {},
+    {"did": ADDED},
+    {"not_did": ORDERED},
+    {"did": ADDED, "not_did": ORDERED},
+    {"did": ADDED, "not_did": ADDED},
+    {"did": "Never Happened"},
+    {"q": "u"},
+    {"q": "c1", "did": ADDED},
+    {"q": "c", "not_did": ORDERED},
+    {"q": "u", "did": ADDED, "not_did": ORDERED},
+    {"q": "nobody"},
+]
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_a_search_finds_whom_a_look_at_all_rows_finds_in_the_same_order(
+    mixed: Opened, monkeypatch: pytest.MonkeyPatch, many: bool
+) -> None:
+    """Each filter, alone and with others, whole and by pages that end early."""
+    bound(monkeypatch, many=many)
+    everybody = listed(mixed)
+    assert 10 < len(everybody) < 1_000
+    for question in QUESTIONS:
+        for since in (None, 2_500, 10**12):
+            wanted = set(everybody) & called(mixed, question.get("q", ""))
+            wanted &= did(mixed, question["did"], since) if "did" in question else wanted
+            wanted -= did(mixed, question["not_did"], since) if "not_did" in question else set()
+            expected = [public_id(contact) for contact in everybody if contact in wanted]
+            assert mixed.found(limit=5, since=since, **question) == expected, (question, since)
 
 
 def test_pages_of_contacts_are_the_list_ordered_by_the_day_last_seen(mixed: Opened) -> None:
@@ -178,16 +224,16 @@ PEOPLE: dict[str, Any] = {
         ("", {"u1", "u2", "u3"}),
     ],
 )
-@pytest.mark.parametrize("few", [0, 5_000])
+@pytest.mark.parametrize("many", [False, True])
 def test_search_by_the_beginning_of_an_identifier_or_trait(
-    opened: Opened, monkeypatch: pytest.MonkeyPatch, q: str, expected: set[str], few: int
+    opened: Opened, monkeypatch: pytest.MonkeyPatch, q: str, expected: set[str], many: bool
 ) -> None:
     """Of few contacts all are gathered; of many each is asked for its name."""
-    monkeypatch.setattr(search, "FEW", few)
+    bound(monkeypatch, many=many)
     for n, (name, traits) in enumerate(PEOPLE.items()):
         opened.file.deliver([call(f"m{n}", n, name, traits=traits)])
-    rows = opened.read(opened.reader.search, ContactQuery(q=q)).rows
-    assert {row["identifiers"][0]["value"] for row in rows} == expected
+    values = dict(opened.file.rows("SELECT contact, value FROM identifiers"))
+    assert {values[int(contact[1:])] for contact in opened.found(q=q)} == expected
 
 
 @SQLITE_ALONE

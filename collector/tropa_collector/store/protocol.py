@@ -122,7 +122,10 @@ class ContactQuery:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of a list: rows as the API shows them, and the next page's ``before`` (None: this was the last)."""
+    """A page of a list: rows as the API shows them, and the next page's ``before`` (None: this was the last).
+
+    A search that takes long ends its page before it is full, or even empty: only None ends the list.
+    """
 
     rows: list[dict[str, Any]]
     next: str | None = None

@@ -121,7 +121,10 @@ class _Contacts:
 
     async def _number(self, request: Request) -> int:
         ref = parse_ref(request.path_params["ref"], self._parts.settings.default_country)
-        return ref.id or parse_ref(f"id:{(await self._lookup.found(request))['id']}").id
+        holder = f"c{ref.id}" if ref.id else (await self._views.holders([ref]))[ref.kind, ref.value]
+        if holder is None:
+            raise NotFound("There is no such contact.")
+        return parse_ref(f"id:{holder}").id
 
     async def _refused(self, rows: Sequence[Mapping[str, Any]], own: str) -> list[dict[str, Any]]:
         """Refused links, with whose the other identifier is now."""

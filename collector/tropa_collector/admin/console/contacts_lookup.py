@@ -67,15 +67,20 @@ class Lookup:
     async def listed(self, request: Request) -> dict[str, Any]:
         """What ``contact_rows.html`` shows: contacts for the query of an address, by the day they were last seen.
 
+        ``is_cut``: the search ended before the page was full, because it took long, and goes on behind ``next``.
+
         Raises:
             BadQuery: a time or a page that there is not.
         """
         asked = {name: request.query_params.get(name, "").strip() for name in FILTERS}
-        page = await self._page(asked, request.query_params.get("before"))
+        before = request.query_params.get("before")
+        page = await self._page(asked, before)
         kept = {name: value for name, value in asked.items() if value}
         return {
             "contacts": [row_of(row) for row in page.rows],
-            "next": page.next and Typed(page.next),  # no phone, though it looks like one
+            "following": page.next and Typed(f"?{urlencode({**kept, 'before': page.next})}"),
+            "is_cut": page.next is not None and len(page.rows) < LISTED,
+            "is_first": before is None,
             "asked": {name: Typed(value) for name, value in asked.items()},
             "query": Typed(urlencode(kept)),
         }

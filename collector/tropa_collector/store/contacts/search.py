@@ -23,7 +23,7 @@ from tropa_collector.store.contacts.shares import HIGHEST
 from tropa_collector.store.contacts.words import MAX_WORD_CHARS, word
 from tropa_collector.store.protocol import ContactQuery, Page
 
-FEW: Final = 5_000  # contacts that are looked up at once
+FEW: Final = 2_000  # contacts that are looked up at once
 LOOKED_AT: Final = 60  # contacts together
 SECONDS: Final = 0.08  # of looking, after which a page ends where it is
 _LAST: Final = "\U0010ffff"
@@ -76,7 +76,7 @@ _BEHIND = (
 #: Two ranges of the index of days: a comparison of both columns at once would read the first day from its top.
 _WALK = (
     f"{_BEHIND.format(place='i.last_day = CAST(?1 AS bigint) AND i.id < ?2')}"
-    f" UNION ALL {_BEHIND.format(place='i.last_day < CAST(?1 AS bigint)')} ORDER BY 1 DESC, 2 DESC LIMIT {LOOKED_AT}"
+    f" UNION ALL {_BEHIND.format(place='i.last_day < CAST(?1 AS bigint)')} ORDER BY 1 DESC, 2 DESC LIMIT ?3"
 )
 _BY_VALUE = f"SELECT DISTINCT contact FROM identifiers WHERE value >= ? AND value < ? AND state != {ERASED} LIMIT ?"
 _BY_TRAIT = (
@@ -157,7 +157,7 @@ def _did_not(doers: Doers, members: Members) -> set[int]:
 
 def _walk(connection: Connection) -> _Behind:
     """All of them."""
-    return lambda at: [Standing._make(row) for row in connection.execute(_WALK, at)]
+    return lambda at: [Standing._make(row) for row in connection.execute(_WALK, (*at, LOOKED_AT))]
 
 
 def _few(connection: Connection, contacts: Collection[int]) -> _Behind:

@@ -21,6 +21,9 @@ TEXTS: Final = {
     "contacts.others.many": "{n} devices or cookies",
     "contacts.none": "Nobody is found",
     "contacts.none_text": "The beginning of an email, an id or a name is enough. A phone without its country is found when TROPA_DEFAULT_COUNTRY is set; event names are written as they are sent.",
+    "contacts.looking": "Looking further back…",
+    "contacts.look": "Look further back",
+    "contacts.no_more": "That is everybody.",
     "contacts.nobody": "Nobody has come yet",
     "contacts.nobody_text": "The first event with an identifier makes the first contact: anonymous at first, known as soon as an identify call names an email, a phone or a user id.",
     # -- one contact

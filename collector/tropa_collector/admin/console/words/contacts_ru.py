@@ -21,6 +21,9 @@ TEXTS: Final = {
     "contacts.others.many": "{n} устройств или cookie",
     "contacts.none": "Никто не нашёлся",
     "contacts.none_text": "Достаточно начала почты, id или имени. Телефон без кода страны найдётся, если задана TROPA_DEFAULT_COUNTRY; названия событий пишутся так, как их шлют.",
+    "contacts.looking": "Ищем дальше в прошлом…",
+    "contacts.look": "Искать дальше",
+    "contacts.no_more": "Больше никого.",
     "contacts.nobody": "Ещё никто не приходил",
     "contacts.nobody_text": "Первое событие с идентификатором создаёт первый контакт: сначала анонимный, а после вызова identify с почтой, телефоном или id клиента — известный.",
     # -- one contact
