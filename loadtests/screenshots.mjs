@@ -1,8 +1,8 @@
 // Pictures of the console's pages: each × English and Russian × light and dark × desktop and phone, in Debian's Chromium.
 //
-//   TROPA_ADMIN_TOKEN=… node loadtests/screenshots.mjs --url http://127.0.0.1:8001 --out DIRECTORY [--only NAME,NAME] [--languages en,ru] [--themes …] [--sizes …]
+//   TROPA_ADMIN_TOKEN=… node loadtests/screenshots.mjs --url http://127.0.0.1:8001 --out DIRECTORY [--fresh] [--only NAME,NAME] [--languages en,ru] [--themes …] [--sizes …]
 //
-// A page is a path, and what to do there before the picture is taken.
+// A page is a path, and what to do there before the picture is taken. With --fresh the collector is one that has received nothing.
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,6 +14,7 @@ const { values: asked } = parseArgs({
     url: { type: 'string', default: 'http://127.0.0.1:8001' },
     out: { type: 'string', default: 'screenshots' },
     only: { type: 'string', default: '' },
+    fresh: { type: 'boolean', default: false },
     languages: { type: 'string', default: 'en,ru' },
     themes: { type: 'string', default: 'light,dark' },
     sizes: { type: 'string', default: 'desktop,phone' },
@@ -32,11 +33,25 @@ const first = (selector, sight) => async (page) => {
   await Promise.all([page.waitForNavigation(), page.locator(selector).first().click()]);
   if (sight) await page.waitForSelector(sight);
 };
-const person = (rest) => async (page) => {
-  await page.locator('main a[href^="/contacts/"]').first().waitFor();
-  const address = await page.locator('main a[href^="/contacts/"]').first().getAttribute('href');
+/** Who came with several devices, if anybody did: there is more to see of them. */
+const person = (rest, then) => async (page) => {
+  const people = page.locator('main tr.link');
+  await people.first().waitFor();
+  const several = people.filter({ hasText: /[2-9] (devices|устройства|устройств) / });
+  const address = await ((await several.count()) ? several : people).first().locator('a').getAttribute('href');
   await page.goto(origin + address + rest);
+  await then?.(page);
 };
+const press = (selector, sight) => async (page) => {
+  await Promise.all([page.waitForNavigation(), page.locator(selector).first().click()]);
+  await page.waitForSelector(sight);
+};
+const refused = (then) => async (page) => {
+  await first('main tbody a')(page);
+  await press('main tbody a', '.notice')(page);
+  await then(page);
+};
+const BUYERS = '/contacts?did=Order+Completed';
 
 const PAGES = {
   sign_in: { path: '/sign-in', out: true },
@@ -50,15 +65,36 @@ const PAGES = {
   quarantine: { path: '/quarantine' },
   quarantine_event: { path: '/quarantine', then: first('main tbody a') },
   contacts: { path: '/contacts?q=a' },
-  contact: { path: '/contacts?did=Order+Completed', then: person('') },
-  contact_identity: { path: '/contacts?did=Order+Completed', then: person('/identity') },
-  contact_merge: { path: '/contacts?did=Order+Completed', then: person('/merge') },
-  contact_erase: { path: '/contacts?did=Order+Completed', then: person('/erase') },
+  contact: { path: BUYERS, then: person('') },
+  contact_identity: { path: BUYERS, then: person('/identity') },
+  contact_merge: { path: BUYERS, then: person('/merge?q=anna') },
+  contact_merge_preview: { path: BUYERS, then: person('/merge', press('#found tr:nth-child(2) a', '#after-title')) },
+  contact_split: { path: BUYERS, then: person('/identity', async (page) => {
+    await page.locator('.ticks input').first().check();
+    await press('fieldset + div button', '#split-actor')(page);
+  }) },
+  contact_erase: { path: BUYERS, then: person('/erase') },
   preferences: { path: '/', ready: '.u-over', then: (page) => page.locator('.prefs summary').click() },
+  sign_in_spent: { path: '/sign-in?once=spent', out: true },
+  tester_valid: { path: '/setup/try', then: press('main button.first', '#result') },
+  tester_refused: { path: '/setup/try?example=refused', then: press('main button.first', '#result') },
+  quarantine_mend: { path: '/quarantine', then: refused((page) => page.locator('main summary').first().click()) },
+  replayed: { path: '/quarantine', then: refused(press('main form button', '#before-title')) },
+  contacts_none: { path: '/contacts?q=nobody-of-this-name' },
+  live_nothing: { path: '/live?text=nothing-says-this' },
+  not_found: { path: '/no-such-page' },
+};
+const FRESH = {
+  fresh_overview: { path: '/', ready: '.u-over' },
+  fresh_live: { path: '/live' },
+  fresh_contacts: { path: '/contacts' },
+  fresh_schema: { path: '/schema' },
+  fresh_quarantine: { path: '/quarantine' },
+  fresh_setup: { path: '/setup', then: (page) => page.locator('#calls-page summary').click() },
 };
 
 const listed = (text) => text.split(',').filter(Boolean);
-const wanted = Object.entries(PAGES).filter(([name]) => !asked.only || listed(asked.only).includes(name));
+const wanted = Object.entries(asked.fresh ? FRESH : PAGES).filter(([name]) => !asked.only || listed(asked.only).includes(name));
 
 const browser = await launch();
 const signedIn = await browser.newContext();
@@ -83,7 +119,7 @@ const shoot = async (language, theme, size) => {
     if (ready) await page.waitForSelector(ready, { timeout: 10_000 }).catch(() => console.error(`${name}: nothing at ${ready}`));
     await then?.(page);
     await sleep(250);
-    await page.screenshot({ path: join(asked.out, `${name}.${language}.${theme}.${size}.png`), fullPage: !page.url().includes('/live') });
+    await page.screenshot({ path: join(asked.out, `${name}.${language}.${theme}.${size}.png`), fullPage: new URL(page.url()).pathname !== '/live' });
     await page.close();
     taken += 1;
   }

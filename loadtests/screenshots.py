@@ -1,8 +1,9 @@
-"""Pictures of every page of the console, made over the demo shop's visitors: ``make screenshots``.
+"""Pictures of every page of the console, made over the demo shop's visitors and of a collector without any: ``make screenshots``.
 
-    python -m loadtests.screenshots [--out screenshots] [--visits 150] [--only overview,live]
+    python -m loadtests.screenshots [--out screenshots] [--visits 400] [--only overview,live]
 
-Each page × English and Russian × light and dark × desktop and phone, in Debian's Chromium.
+Each page × English and Russian × light and dark × desktop and phone, in Debian's Chromium. The demo has two destinations:
+one works, one cannot be reached.
 """
 
 from __future__ import annotations
@@ -17,40 +18,55 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from loadtests.collector_process import free_port
+from loadtests.collector_process import CollectorProcess, free_port
 
 TOKEN = "the-token-of-the-screenshots"
 PLAYED = "past visits played"
 PATIENCE_SECONDS = 300.0
+DESTINATIONS = """
+[destinations.lake]
+type = "jsonl"
+path = "lake"
+
+[destinations.crm]
+type = "webhook"
+url = "http://127.0.0.1:{port}/"
+allow_private = true
+secrets = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]
+"""
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("screenshots"))
-    parser.add_argument("--visits", type=int, default=150)
-    parser.add_argument("--only", default="")
+    parser.add_argument("--visits", type=int, default=400, help="of the demo, a day")
+    parser.add_argument("--only", default="", help="names of pages, with commas; those of the empty collector begin with fresh_")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, _demo(Path(folder), asked.visits) as url:
-        program = ["node", str(Path(__file__).with_suffix(".mjs")), "--url", url, "--out", str(asked.out), "--only", asked.only]
-        return subprocess.run(program, env=os.environ | {"TROPA_ADMIN_TOKEN": TOKEN}, check=False).returncode
+    with tempfile.TemporaryDirectory() as folder:
+        with _demo(Path(folder), asked.visits) as url:
+            failed = _pictures(url, TOKEN, asked.out, asked.only)
+        with CollectorProcess(Path(folder) / "fresh") as fresh:
+            return _pictures(fresh.admin_url, fresh.admin_token, asked.out, asked.only, "--fresh") or failed
+
+
+def _pictures(url: str, token: str, out: Path, only: str, *options: str) -> int:
+    program = ["node", str(Path(__file__).with_suffix(".mjs")), "--url", url, "--out", str(out), "--only", only, *options]
+    return subprocess.run(program, env=os.environ | {"TROPA_ADMIN_TOKEN": token}, check=False).returncode
 
 
 @contextmanager
 def _demo(folder: Path, visits: int) -> Iterator[str]:
-    """The demo with the visitors of a day; the address of its console."""
-    ports = [free_port() for _ in range(3)]
-    command = [sys.executable, "-m", "tropa_collector", "demo", "--traffic", "--days", "1", "--visits", str(visits)]
+    """The demo with the visitors of two days; the address of its console."""
     names = ("--port", "--admin-port", "--shop-port")
-    command += [
-        "--data",
-        str(folder / "data"),
-        *(part for name, port in zip(names, ports, strict=True) for part in (name, str(port))),
-    ]
+    ports = [free_port() for _ in names]
+    flags = [part for name, port in zip(names, ports, strict=True) for part in (name, str(port))]
+    command = [sys.executable, "-m", "tropa_collector", "demo", "--data", "data", "--traffic", "--visits", str(visits), *flags]
+    (folder / "tropa.toml").write_text(DESTINATIONS.format(port=free_port()), "utf-8")
     said = folder / "demo.log"
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("TROPA_")}
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("TROPA_")}
     with said.open("wb") as log:
         demo = subprocess.Popen(
-            command, stdout=log, stderr=log, env=environment | {"TROPA_ADMIN_TOKEN": TOKEN, "PYTHONUNBUFFERED": "1"}
+            command, cwd=folder, stdout=log, stderr=log, env=bare | {"TROPA_ADMIN_TOKEN": TOKEN, "PYTHONUNBUFFERED": "1"}
         )
     try:
         _wait(demo, said)

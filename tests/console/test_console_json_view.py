@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tropa_collector.admin.console.json_view import MAX_LINES, lines, lines_of_text
+from tropa_collector.admin.console.json_view import MAX_LINES, indented, lines, lines_of_text
 from tropa_collector.events.normalise import Limits
 from tropa_collector.events.validate import Envelope, Invalid, check
 
@@ -90,3 +90,14 @@ def test_lines_are_bounded() -> None:
     for _ in range(500):
         nested = [nested]
     assert len(lines(nested)) < 200
+
+
+@pytest.mark.parametrize("text", ['{"a":{"b":[1,2.5,"é"]}}', '{"a": {"b": [1, 2.5, "é"]}}', '{"a":12345678901234567890123}'])
+def test_json_is_indented_to_be_edited(text: str) -> None:
+    assert indented(text).count("\n") >= 2
+    assert json.loads(indented(text)) == json.loads(text)
+
+
+@pytest.mark.parametrize("text", ["no JSON", '{"a":1,"a":2}', '{"a":1.10}', "[" * 100_000, '{"a":"\\u00e9"}'])
+def test_what_would_change_by_it_stays_as_it_came(text: str) -> None:
+    assert indented(text) == text

@@ -52,6 +52,16 @@ def lines_of_text(text: str, *, pointed: str = "") -> list[Line]:
     return lines(value, pointed=pointed)
 
 
+def indented(text: str) -> str:
+    """JSON as a person edits it. Only spaces and line ends differ: a text that would change otherwise stays as it is."""
+    try:
+        value = json.loads(text)
+        written = {json.dumps(value, ensure_ascii=False, separators=separators) for separators in ((",", ":"), (", ", ": "))}
+        return json.dumps(value, ensure_ascii=False, indent=2) if text in written else text
+    except (ValueError, RecursionError):
+        return text
+
+
 def _line(at: _At, text: str, kind: str) -> Line:
     return {"indent": _INDENT * at.depth, "key": at.key, "text": text, "kind": kind, "end": at.end, "mark": at.mark}
 

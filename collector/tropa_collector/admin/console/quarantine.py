@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from tropa_collector.admin.console.event_view import event_values
 from tropa_collector.admin.console.forms import row_id, sent
-from tropa_collector.admin.console.json_view import lines_of_text
+from tropa_collector.admin.console.json_view import indented, lines_of_text
 from tropa_collector.admin.console.masking import Typed
 from tropa_collector.admin.console.rendering import visit_of
 from tropa_collector.errors import NotFound
@@ -83,13 +83,14 @@ class _Quarantine:
     async def event(self, request: Request) -> Response:
         row = await self._row(request)
         template = "refused_detail.html" if "hx-request" in request.headers else "refused.html"
-        return self._console.page(request, template, **refused_values(row), mended=self._is_mended(request, row))
+        editable = indented(row["original"]) if self._is_mended(request, row) else ""
+        return self._console.page(request, template, **refused_values(row), editable=editable)
 
     async def replay_event(self, request: Request) -> Response:
         """Once more through the stages, as it came or as the operator mended it; then before and after side by side."""
         row, form = await self._row(request), await sent(request)
         place = (await self._parts.views.arrivals(None, LiveFilter(), limit=1)).place
-        original = form.get("original", row["original"])
+        original = _edited(form, row["original"])
         outcome = await replay_row(self._parts.pipeline, self._parts.ring, {**row, "original": original})
         after = await self._after(place, outcome, row)
         values = {"outcome": outcome, "before": refused_values(row), "after": after, "was_mended": original != row["original"]}
@@ -128,6 +129,12 @@ def refused_values(row: dict[str, Any]) -> dict[str, Any]:
         "receipt": lines_of_text(_text(receipt)),
         "query": Typed(urlencode({name: row[name] for name in GROUP})),
     }
+
+
+def _edited(form: dict[str, str], original: str) -> str:
+    """What an operator made of the original; the very same where nothing but its look was changed."""
+    edited = form.get("original", original).replace("\r\n", "\n")
+    return original if edited == indented(original) else edited
 
 
 def _number(text: str) -> int | None:

@@ -95,9 +95,11 @@ class Words:
 
     def ago(self, seconds: float) -> str:
         """How long since, in its largest unit."""
-        if seconds < 5:
-            return self.text("ago.now")
+        return self.text("ago.now") if seconds < 5 else self.text("ago", long=self.lasting(seconds))
+
+    def lasting(self, seconds: float) -> str:
+        """How long, in its largest unit."""
         for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
             if seconds >= length:
-                return self.text(f"ago.{unit}", n=int(seconds // length))
-        return self.text("ago.second", n=int(seconds))
+                return self.text(f"lasting.{unit}", n=int(seconds // length))
+        return self.text("lasting.second", n=int(seconds) if seconds >= 1 else 1)
