@@ -1,32 +1,25 @@
-"""When an answer sets cookies, which, and whose events a cookie's visitor becomes."""
+"""When an answer sets cookies, and which. Whose events a cookie's visitor becomes is in ``test_cookies_at_the_door``."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
 import pytest
-from tests.contract.door import BROWSER, KEYS, ORIGIN, SERVER, Door, track
+from tests.contract.door import KEYS, track
+from tests.receive.asking_batch import BATCH, batch
 
 from tropa_collector.receive.cookies import ID_SECONDS, RESET_SECONDS, Asked, Visit, visit_of
 from tropa_collector.receive.keys import Source
 from tropa_collector.settings import SourceOptions, load
-from tropa_collector.transfer.replay import replay
 
 NOW = 1_795_000_000
-BATCH = "0123456789ab"
 SITE = {b"sec-fetch-site": b"same-site", b"sec-fetch-mode": b"cors", b"host": b"events.shop.example"}
 SECRET = b"secret of the tests"
 
 
 def source(kind: Any = "browser", **options: Any) -> Source:
     return Source("web", kind, "wk_web", None, SourceOptions(**options))
-
-
-def batch(batch_id: object = BATCH, state: object = "granted", **more: Any) -> dict[str, Any]:
-    return {"batchId": batch_id, "context": {"consent": {"state": state}}, "batch": [track(anonymousId=None)], **more}
 
 
 def visit(
@@ -240,98 +233,6 @@ def test_the_cookies_visitor_stays_until_reset() -> None:
 def test_nobody_is_minted_where_events_say_who_or_there_are_none(events: object) -> None:
     found = visit(batch(batch=events), of=HIDDEN)
     assert (found.anonymous_id, set_by(found)) == (None, {"tropa_ack": BATCH})
-
-
-# -- at the door
-
-
-def answer(door: Door, document: object, **headers: str) -> tuple[int, list[str]]:
-    """Status and Set-Cookie lines."""
-    sent: list[Any] = []
-    all_headers = {"sec_fetch_site": "same-site", "sec_fetch_mode": "cors", "host": "e.shop.example", **headers}
-    scope = {
-        "type": "http",
-        "method": "POST",
-        "path": "/v1/batch",
-        "query_string": b"",
-        "client": ("10.0.0.1", 5),
-        "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in all_headers.items()],
-    }
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": orjson.dumps(document), "more_body": False}
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    asyncio.run(door._app(scope, receive, send))
-    return sent[0]["status"], [value.decode() for name, value in sent[0]["headers"] if name == b"set-cookie"]
-
-
-def hidden_door(**more: Any) -> Door:
-    return Door(sources={"web": {"cookie_http_only": True}}, **more)
-
-
-def test_only_a_committed_batch_is_acknowledged() -> None:
-    door = Door()
-    body = batch(writeKey=BROWSER)
-    assert [line.partition(";")[0] for line in answer(door, body)[1]] == [f"tropa_ack={BATCH}"]
-    assert answer(door, body) == answer(door, body)  # a duplicate is an answer too
-    assert answer(door, {**body, "batch": [{"type": "no such type"}]}) == (400, [])
-    assert answer(door, {**body, "writeKey": "wk_nobody"}) == (401, [])
-    assert answer(door, {**body, "writeKey": SERVER}) == (200, [])
-    assert answer(door, body, sec_fetch_site="cross-site", sec_fetch_mode="navigate", origin="https://evil.example") == (200, [])
-    fenced = {**body, "writeKey": "wk_fenced"}
-    assert answer(door, fenced, origin="https://other.example") == (403, [])
-    assert answer(door, fenced, origin=ORIGIN)[0] == 200
-
-
-@pytest.mark.parametrize(("proxies", "secure"), [("10.0.0.0/8", True), ("192.0.2.0/24", False), ("", False)])
-def test_a_trusted_proxy_says_that_it_was_https(proxies: str, secure: bool) -> None:
-    _, lines = answer(Door(trusted_proxies=proxies), batch(writeKey=BROWSER), x_forwarded_proto="https")
-    assert lines[0].endswith("; Secure") is secure
-
-
-def test_events_without_an_id_become_the_cookies_visitors() -> None:
-    door = hidden_door()
-    events = [
-        track("none", anonymousId=None),
-        track("cookieless", anonymousId=None, context={"consent": {"state": "cookieless"}}),
-        {"type": "track", "messageId": "bad"},
-    ]
-    _, lines = answer(door, batch(writeKey=BROWSER, batch=events), cookie="tropa_id=known.1")
-    stored = {event["messageId"]: event["anonymousId"] for event in door.stored()}
-    assert stored == {"none": "known", "cookieless": None}
-    assert any(line.startswith("tropa_id=known.") and line.endswith("; HttpOnly") for line in lines)
-    assert door.quarantined()[0]["receipt"]["anonymousId"] == "known"  # for its replay
-
-
-def test_a_replay_keeps_the_visitor_and_the_privacy_signal() -> None:
-    strict = hidden_door(max_event_bytes=1_000)
-    large = track("large", anonymousId=None, properties={"text": "x" * 1_000})
-    assert answer(strict, batch(writeKey=BROWSER, batch=[large]), cookie="tropa_id=known.1", sec_gpc="1")[0] == 400
-    wide = hidden_door()
-    wide.store = wide.pipeline._log = strict.store
-    counts = asyncio.run(replay(wide.pipeline, wide.store, wide.ring))
-    assert counts["stored"] == 1
-    stored = wide.stored()[0]
-    assert (stored["anonymousId"], stored["context"]["consent"]["gpc"]) == ("known", True)
-
-
-def test_an_event_with_its_own_id_keeps_it() -> None:
-    door = hidden_door()
-    answer(door, batch(writeKey=BROWSER, batch=[track("own", anonymousId="own")]), cookie="tropa_id=known.1")
-    assert door.stored()[0]["anonymousId"] == "own"
-
-
-def test_a_retry_and_a_reset_at_the_door() -> None:
-    door = hidden_door()
-    for _ in range(2):
-        answer(door, batch(writeKey=BROWSER))
-    answer(door, batch("bbbbbbbb", writeKey=BROWSER, reset=1, batch=[track("m2", anonymousId=None)]))
-    first, second = (event["anonymousId"] for event in door.stored())
-    assert first
-    assert second not in {None, first}
 
 
 @pytest.mark.parametrize("name", ["a b", "a;b", "1a", "", "a=b", "x" * 33, "a-b"])
