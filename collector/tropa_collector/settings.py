@@ -10,14 +10,15 @@ import os
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.sources import TomlConfigSettingsSource
 
 from tropa_collector.errors import SettingsError
-from tropa_collector.identity.policy import DevicePolicy
+from tropa_collector.identity.blocked import own_rules
+from tropa_collector.identity.policy import DevicePolicy, SharedDevicePolicy, StrategyName, kind_table
 from tropa_collector.kafka.address import kafka_address
 
 
@@ -30,6 +31,9 @@ Path_ = Annotated[str, Field(pattern=r"^/[!-~]*[^/]$")]
 Paths = Annotated[tuple[Path_, ...], NoDecode, BeforeValidator(_comma_list)]
 ScriptPath = Annotated[str, Field(pattern=r"^/[A-Za-z0-9._~/-]*[A-Za-z0-9._~-]$")]
 ScriptPaths = Annotated[tuple[ScriptPath, ...], NoDecode, BeforeValidator(_comma_list)]
+
+EmailRule = Literal["plus_tag", "gmail_dots", "googlemail", "ya_domains"]
+EmailRules = Annotated[tuple[EmailRule, ...], NoDecode, BeforeValidator(_comma_list)]
 
 DestinationName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]  # a directory's name too
 
@@ -46,6 +50,16 @@ class SourceOptions(BaseModel):
     cookie_name: str = Field(default="tropa", pattern="^[A-Za-z][A-Za-z0-9_]{0,31}$")  # of the SDK's global, cookies and storage
     cookie_domain: str | None = Field(default=None, pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$")  # none: the collector's own host
     cookie_http_only: bool = False  # the visitor's id is the collector's to make, and script never sees it
+
+
+class KindOptions(BaseModel):
+    """Options of one kind of identifier, ``[kinds.<name>]`` in tropa.toml; ``ext`` is all of ``ext.…`` that are not named."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    strength: Literal["unique", "point", "device", "passive"] | None = Field(default=None, alias="class")  # what sharing one means
+    priority: int | None = Field(default=None, ge=1, le=99)  # the smallest anchors an event
+    limit: int | None = Field(default=None, ge=1, le=1_000)  # values of one contact
 
 
 class Settings(BaseSettings):
@@ -75,6 +89,13 @@ class Settings(BaseSettings):
     # -- who is who
     default_country: str | None = Field(default=None, pattern="^[A-Z]{2}$")  # region of phones without one
     device_policy: DevicePolicy = "complementary"  # when one browser joins two people who are both known
+    shared_device_policy: SharedDevicePolicy = "anonymous"  # whose a browser's bare events are once two people used it
+    history_from: str = Field(default="all", pattern="^(all|[0-9]{1,5})$")  # what joins a person on a login: all, or so many days
+    email_rules: EmailRules = ()  # spellings that are one mailbox: `plus_tag`, `gmail_dots`, `googlemail`, `ya_domains`
+    blocked_values: Words = ()  # `kind:value` that identifies nobody; `*` is any kind and any text: `email:*@corp.example`
+    no_merge_values: Words = ()  # `kind:value` that stays with its contact and joins it to no other one
+    trait_strategies: Words = ()  # `trait=strategy` of several values: last, first, known_first, union, min, max, any, all, consent
+    kinds: dict[str, KindOptions] = {}  # [kinds.NAME] in tropa.toml
     searchable_traits: Words = ("name", "first_name", "last_name", "email", "phone")  # found by their beginning, beside identifiers
 
     # -- limits of a request
@@ -146,6 +167,34 @@ class Settings(BaseSettings):
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for network in value:
             ip_network(network, strict=False)
+        return value
+
+    @field_validator("blocked_values", "no_merge_values")
+    @classmethod
+    def _rules(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for rule in own_rules(value, "block"):
+            if rule.kind != "*" and not kind_table().has(rule.kind):
+                raise ValueError(f"{rule.kind!r} is not a kind of identifier")
+        return value
+
+    @field_validator("trait_strategies")
+    @classmethod
+    def _strategies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in value:
+            trait, _, strategy = entry.rpartition("=")
+            if not trait or strategy not in get_args(StrategyName):
+                raise ValueError(f"{entry!r} is not trait=strategy, the strategy one of {', '.join(get_args(StrategyName))}")
+        return value
+
+    @field_validator("kinds")
+    @classmethod
+    def _kinds(cls, value: dict[str, KindOptions]) -> dict[str, KindOptions]:
+        table = kind_table()
+        for name, options in value.items():
+            if name == "import_row" or (name not in table and not table.has(name)):
+                raise ValueError(f"{name!r} is not a kind of identifier; another system's ids are ext.<system>")
+            if name in ("user_id", "anonymous_id") and options.strength is not None:
+                raise ValueError(f"the class of {name} cannot be changed")
         return value
 
     @field_validator("log")

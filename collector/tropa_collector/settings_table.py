@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from tropa_collector.settings import Settings
 
 MARKS = ("<!-- settings -->", "<!-- /settings -->")
-TABLES = frozenset(("sources", "destinations"))  # of tropa.toml
+TABLES = frozenset(("sources", "kinds", "destinations"))  # of tropa.toml
 _LINE = re.compile(r"^ {4}(\w+): [^#]*(?:# (?:noqa: \w+ - )?(.*))?$")
 
 
@@ -57,4 +57,4 @@ def _bounds(field: FieldInfo) -> Iterator[str]:
         for name, sign in signs.items():
             limit: Any = getattr(bound, name, None)
             if limit is not None:
-                yield f"{sign} {limit}"
+                yield f"{sign} {limit}".replace("|", "\\|")

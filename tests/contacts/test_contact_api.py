@@ -211,7 +211,6 @@ def test_a_request_that_lacks_something_is_400_and_says_what_to_send(admin: Admi
 @pytest.mark.parametrize(
     ("path", "body"),
     [
-        ("merge", {"a": "user_id:shape", "b": "user_id:nobody", **SAID}),
         ("merge", {"a": "user_id:shape", "b": "email:shape@example.com", **SAID}),
         ("user_id:shape/split", {"merge_id": 10**9}),
         ("user_id:shape/split", {"identifiers": ["user_id:other"]}),
@@ -227,6 +226,25 @@ def test_what_the_data_does_not_allow_is_409_and_changes_nothing(admin: Admin, p
     status, document = admin.ask(f"{ROOT}/{path}", body)
     assert (status, document["code"]) == (409, "conflict")
     assert admin.contact("user_id:shape") == before
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "named"),
+    [
+        ("merge", {"a": "user_id:shape", "b": "user_id:nobody", **SAID}, "user_id:nobody"),
+        ("merge?preview=1", {"a": "email:nobody@example.com", "b": "user_id:shape"}, "email:nobody@example.com"),
+        ("merge", {"a": "user_id:shape", "b": "id:c99999999", **SAID}, "id:c99999999"),
+        ("user_id:nobody/split", {"merge_id": 1}, "user_id:nobody"),
+        ("user_id:shape/split", {"identifiers": ["phone:+79161110099"]}, "phone:+79161110099"),
+        ("relink", {"a": "user_id:shape", "b": "user_id:nobody", **SAID}, "user_id:nobody"),
+        ("lift", {"identifier": "user_id:nobody", **SAID}, "user_id:nobody"),
+    ],
+)
+def test_what_is_not_there_is_404_and_named(admin: Admin, path: str, body: Any, named: str) -> None:
+    admin.identify("shape", email="shape@example.com")
+    status, document = admin.ask(f"{ROOT}/{path}", body)
+    assert (status, document["code"]) == (404, "not_found")
+    assert named in document["message"]
 
 
 def test_the_events_of_a_shared_device_are_nobodys(admin: Admin) -> None:

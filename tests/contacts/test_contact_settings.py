@@ -48,3 +48,57 @@ def test_a_lead_form_and_a_login_on_one_browser_are_joined_as_the_policy_says(po
             process.post("/v1/batch", {"batch": [event]}, key=process.server_key)
         people = {row["id"] for query in ("anna", "42") for row in found(process, query)}
     assert len(people) == contacts
+
+
+def document(process: CollectorProcess, path: str) -> Any:
+    headers = {"Authorization": f"Bearer {process.admin_token}"}
+    status, body = process.request("GET", f"/api/v1/contacts/{path}", headers=headers, admin=True)
+    assert status == 200, body
+    return orjson.loads(body)
+
+
+def day(number: int) -> str:
+    return f"2026-10-{number:02}T12:00:00Z"
+
+
+VISITS: list[dict[str, Any]] = [
+    {"type": "track", "event": "Seen", "anonymousId": "c-1", "messageId": "early", "timestamp": day(1)},
+    {"type": "track", "event": "Seen", "anonymousId": "c-1", "messageId": "late", "timestamp": day(18)},
+    {"type": "identify", "anonymousId": "c-1", "traits": {"size": "L"}, "messageId": "size", "timestamp": day(2)},
+    {
+        "type": "identify", "userId": "42", "anonymousId": "c-1", "messageId": "login", "timestamp": day(20),
+        "traits": {"email": "Anna.B+shop@gmail.com", "tags": ["a"], "city": "Omsk"},
+    },
+    {"type": "identify", "userId": "43", "anonymousId": "c-1", "messageId": "other", "timestamp": day(22)},
+    {"type": "track", "event": "Seen", "anonymousId": "c-1", "messageId": "bare", "timestamp": day(24)},
+    {
+        "type": "identify", "userId": "42", "messageId": "again", "timestamp": day(25),
+        "traits": {"email": "annab@gmail.com", "phone": "+79161234567", "tags": ["b"], "city": "Tver"},
+    },
+    {"type": "identify", "userId": "44", "messageId": "desk", "timestamp": day(26), "traits": {"phone": "+79161234567"}},
+    {"type": "identify", "traits": {"phone": "+79161234567", "tags": ["c"]}, "messageId": "p", "timestamp": day(27)},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("store", ["sqlite", "postgres"])
+def test_the_rules_of_who_is_who(store: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """Whose bare events are on a shared browser, how far a login reaches back, spellings, and what several values become."""
+    rules = {
+        "shared_device_policy": "owner", "history_from": "10", "trait_strategies": "tags=union,city=first",
+    }  # fmt: skip
+    collector = start(store, tmp_path, request)
+    with collector(**rules) as process:
+        process.post("/v1/batch", {"batch": VISITS}, key=process.server_key)
+        person = document(process, "user_id:42")
+        assert person["traits"]["tags"] == ["b", "c"]  # of each identifier the last word
+        assert person["traits"]["city"] == "Omsk"
+        assert "size" not in person["traits"]  # said before the history of the browser begins
+        told = [event["messageId"] for event in document(process, "user_id:42/events")["events"]]
+        assert told == ["p", "again", "bare", "login", "late"]
+        (device,) = [one for one in person["identifiers"] if one["kind"] == "anonymous_id"]
+        assert device["known_from"] == "2026-10-10T12:00:00.000Z"
+        assert "shared_from" not in device
+        before = [event["messageId"] for event in document(process, f"id:{device['shared_contact_id']}/events")["events"]]
+        assert before == ["size", "early"]
+    with collector() as process:  # the rules that are kept beside the contacts follow the settings
+        assert document(process, "user_id:42")["traits"]["tags"] == ["c"]

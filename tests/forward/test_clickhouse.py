@@ -98,7 +98,7 @@ def test_one_bad_row_is_set_aside(tmp_path: Path, clickhouse: ClickHouseDouble) 
 
 def test_contacts_are_resolved_at_read(tmp_path: Path, clickhouse: ClickHouseDouble) -> None:
     feed = MemoryFeed()
-    feed.rows = [IdentifierRow(1, "anonymous_id", "a", 1, None, 0, 1), IdentifierRow(2, "user_id", "u", 2, None, 0, 1)]
+    feed.rows = [IdentifierRow(1, "anonymous_id", "a", 1, None, None, 0, 1), IdentifierRow(2, "user_id", "u", 2, None, None, 0, 1)]
     for n in (1, 2):
         feed.add("events", event(n), at=AT, identifier=n)
     feed.add("events", event(3), at=AT)
@@ -176,8 +176,8 @@ def test_a_merge_and_a_split_of_the_real_store_arrive(tmp_path: Path, clickhouse
 def test_an_erasure_deletes_the_persons_rows(tmp_path: Path, clickhouse: ClickHouseDouble) -> None:
     feed = MemoryFeed()
     feed.rows = [
-        IdentifierRow(1, "email", "anna@example.com", 1, None, 0, 1),
-        IdentifierRow(2, "email", "b@example.com", 2, None, 0, 1),
+        IdentifierRow(1, "email", "anna@example.com", 1, None, None, 0, 1),
+        IdentifierRow(2, "email", "b@example.com", 2, None, None, 0, 1),
     ]
     for n in (1, 2):
         feed.add("events", event(n), at=AT, identifier=n)

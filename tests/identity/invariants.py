@@ -113,6 +113,9 @@ def i8_recomputed(store: MemoryStore) -> Iterator[str]:
         expected = shared_from(graph, device)
         if expected != row.shared_from:
             yield f"{row.value} is shared from {row.shared_from}, not {expected}"
+        since = known_from(graph, row.contact, device)
+        if since != row.known_from:
+            yield f"{row.value} is known from {row.known_from}, not {since}"
 
 
 def refused(graph: Graph, device: int, contact: int) -> bool:
@@ -122,6 +125,8 @@ def refused(graph: Graph, device: int, contact: int) -> bool:
 
 def shared_from(graph: Graph, device: int) -> int | None:
     """Written out again, from the specification."""
+    if graph.policy.shared_device_policy == "owner":
+        return None
     near = [(n, graph.edge(n, device)) for n in graph.near.get(device, ())]
     live = [(n, edge) for n, edge in near if edge is not None and not edge.revoked]
     unique = any(graph.kind(n).strength == 0 for n, _ in live)
@@ -132,6 +137,21 @@ def shared_from(graph: Graph, device: int) -> int | None:
         if person or (strength == DEVICE and row.contact == graph.identifiers[device].contact):
             first[row.contact] = min(edge.first_ts, first.get(row.contact, edge.first_ts))
     return sorted(first.values())[1] if len(first) > 1 else None
+
+
+def known_from(graph: Graph, contact: int, device: int) -> int | None:
+    """The earliest time by which a path of evidence leads from the device to somebody, less the history that is theirs."""
+    if graph.policy.history is None:
+        return None
+    inside = {i for i in graph.members[contact] if graph.kind(i).strength <= DEVICE}
+    edges = sorted((edge.first_ts, *pair) for pair, edge in graph.edges.items() if inside >= set(pair) and not edge.revoked)
+    for count, (ts, _, _) in enumerate(edges, 1):
+        reached = {device}
+        for _ in inside:
+            reached |= {end for _, *pair in edges[:count] if reached & set(pair) for end in pair}
+        if graph.known(reached):
+            return ts - graph.policy.history
+    return None
 
 
 def i12_one_person_each(store: MemoryStore) -> Iterator[str]:
@@ -172,7 +192,8 @@ def equal_to_model(store: MemoryStore, model: Model) -> Iterator[str]:
             yield f"{'core' if proven else 'contact'} differs: {sorted(k[1] for k in body)}"
     for key, node in model.nodes.items():
         row = store.identifiers[store.by_key[key]]
-        if row.shared_from != node.shared_from or row.trust != node.trust or (row.state == 2) != node.quarantined:
+        times = (row.shared_from, row.known_from) == (node.shared_from, node.known_from)
+        if not times or row.trust != node.trust or (row.state == 2) != node.quarantined:
             yield f"{row} is not {node}"
     for event_id, anchor in model.anchors.items():
         found = store.events[event_id][1]

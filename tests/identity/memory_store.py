@@ -129,9 +129,9 @@ class MemoryStore:
         if not anchor:
             return 0
         row = self.identifiers[anchor]
-        if row.shared_from is not None and call.ts >= row.shared_from:
-            return row.shared_contact
-        return row.contact
+        late = row.shared_from is not None and call.ts >= row.shared_from
+        early = row.known_from is not None and call.ts < row.known_from
+        return row.shared_contact if late or early else row.contact
 
     def live(self) -> list[Contact]:
         return [row for row in self.contacts.values() if row.status != MERGED]

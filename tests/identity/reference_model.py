@@ -23,6 +23,7 @@ class Node:
     quarantined: bool = False
     alias_of: Key | None = None
     shared_from: int | None = None
+    known_from: int | None = None
 
     @property
     def normal(self) -> bool:
@@ -400,6 +401,22 @@ class Model:
             for key, node in self.nodes.items():
                 if self.cls(key) == DEVICE and not node.quarantined:
                     node.shared_from = self.shared_from(key)
+                    node.known_from = self.known_from(key)
+
+    def known_from(self, key: Key) -> int | None:
+        """The time by which evidence had led from the device to its person, less the history that is his."""
+        if self.policy.history is None:
+            return None
+        body = {k for k in self.home(key, False).members if self.cls(k) <= DEVICE}
+        links = {pair: link for pair, link in self.links.items() if pair <= body and not link.revoked}
+        times = {pair: first[0] for pair, link in links.items() if (first := link.first(proven=False))}
+        for ts in sorted(set(times.values())):
+            reached = {key}
+            for _ in body:
+                reached |= {k for pair, first in times.items() if first <= ts and pair & reached for k in pair}
+            if self.known(reached):
+                return ts - self.policy.history
+        return None
 
     def claims(self, key: Key, proven: bool) -> list[tuple[tuple[object, ...], Group]]:
         home, found = self.group(key, proven), []
@@ -456,6 +473,8 @@ class Model:
             self.layer(proven).append(Group(piece))
 
     def shared_from(self, key: Key) -> int | None:
+        if self.policy.shared_device_policy == "owner":
+            return None
         first: dict[int, int] = {}
         for order, group in self.claims(key, False):
             first.setdefault(id(group), order[0])  # type: ignore[arg-type]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-from tropa_collector.identity.policy import NO_MERGE_RANK, DevicePolicy, Policy, kind_table
+from tropa_collector.identity.policy import NO_MERGE_RANK, DevicePolicy, Policy, SharedDevicePolicy, kind_table
 from tropa_collector.identity.records import Call, Ident, Key
 
 KINDS = {
@@ -54,8 +54,11 @@ def small_policy(rng: random.Random) -> Policy:
     table["ga_client_id"] = table["ga_client_id"]._replace(limit=2)
     device: DevicePolicy = rng.choice(DEVICE_POLICIES)
     roomy = rng.random() < 0.4
+    own = random.Random(rng.getstate()[1][0])  # of what came later: the streams of old seeds stay as they were
+    shared: SharedDevicePolicy = own.choice(("anonymous", "anonymous", "owner"))
     return Policy(
-        kinds=table, device_policy=device, max_identifiers=1_000 if roomy else 7, max_merges=500 if roomy else 6,
+        kinds=table, device_policy=device, shared_device_policy=shared,
+        history=own.choice((None, None, None, 0, 60)), max_identifiers=1_000 if roomy else 7, max_merges=500 if roomy else 6,
         velocity_merges=10 if roomy else 2, velocity_window=40, quarantine_point_users=5 if roomy else 2,
         quarantine_device_claimants=20 if roomy else 3, claimed_conflicts=50 if roomy else 3,
     )  # fmt: skip

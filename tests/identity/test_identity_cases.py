@@ -77,6 +77,29 @@ CASES = {
         ("20 u2 c1", "10 u1 c1", "5 c1", "15 c1", "25 c1"), ("u1 c1",), ("u1 u2",),
         owners={"m3": "u1", "m4": "u1", "m5": "nobody"},
     ),
+    "9-11 shared cookie, the owner's": Case(
+        ("10 u1 c1", "20 u2 c1", "5 c1", "15 c1", "25 c1"), ("u1 c1",), ("u1 u2",), never=("share",),
+        owners={"m2": "u2", "m3": "u1", "m5": "u1"}, policy=Policy(shared_device_policy="owner"),
+    ),
+    "history of sixty": Case(
+        ("1 c1", "50 c1", "100 u1 c1"), ("u1 c1",), owners={"m1": "nobody", "m2": "u1", "m3": "u1"}, policy=Policy(history=60)
+    ),
+    "no history": Case(("50 c1", "100 u1 c1", "120 c1"), ("u1 c1",), owners={"m1": "nobody", "m3": "u1"}, policy=Policy(history=0)),
+    "history, an earlier login comes late": Case(
+        ("1 c1", "100 u1 c1", "61 u1 c1"), ("u1 c1",), owners={"m1": "u1"}, log=("share:history",), policy=Policy(history=60)
+    ),
+    "history, an earlier visit comes late": Case(
+        ("100 u1 c1", "1 c1"), ("u1 c1",), owners={"m2": "nobody"}, log=("share:history",), policy=Policy(history=60)
+    ),
+    "history by way of another device": Case(
+        ("1 d1", "2 c1 d1", "100 u1 c1"), ("u1 c1 d1",), owners={"m1": "nobody", "m2": "nobody"}, policy=Policy(history=60)
+    ),
+    "history of a second device": Case(
+        ("1 u1 c1", "10 c2", "100 u1 c2"), ("u1 c1 c2",), owners={"m1": "u1", "m2": "nobody"}, policy=Policy(history=60)
+    ),
+    "history begins with the email": Case(
+        ("1 c1", "70 e1 c1", "200 u1 c1"), ("u1 e1 c1",), owners={"m1": "nobody", "m2": "u1"}, policy=Policy(history=60)
+    ),
     "13 one email, two logins": Case(
         ("10 u1 c1", "20 u2 c1", "30 u1 e1", "40 u2 e1"), ("u1 e1",), ("u1 u2",), ("conflict:limit:user_id",)
     ),

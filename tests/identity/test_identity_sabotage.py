@@ -70,6 +70,11 @@ def never_shares(batch: Triage, snapshot: Snapshot, *, policy: Policy) -> Plan:
     return plan._replace(identifiers=[row._replace(shared_from=None) for row in plan.identifiers])
 
 
+def forgets_histories(batch: Triage, snapshot: Snapshot, *, policy: Policy) -> Plan:
+    plan = resolve(batch, snapshot, policy=policy)
+    return plan._replace(identifiers=[row._replace(known_from=None) for row in plan.identifiers])
+
+
 def counts_again(batch: Triage, snapshot: Snapshot, *, policy: Policy) -> Plan:
     """Writes every loaded contact anew each time."""
     plan = resolve(batch, snapshot, policy=policy)
@@ -121,6 +126,7 @@ SABOTAGE: dict[str, tuple[Planner, float]] = {
     "i4": (forgets_evidence, 0),
     "i5": (forgets_anchors, 0),
     "i8": (never_shares, 0),
+    "i8_recomputed": (forgets_histories, 0),
     "i11": (believes_browsers, 0.6),
     "i12": (joins_on_any_claim, 0.6),
     "model": (knows_no_limits, 0.5),

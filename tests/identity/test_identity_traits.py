@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 from typing import Any
 
@@ -11,7 +12,7 @@ from tests.identity.streams import call
 
 from tropa_collector.identity.explain import refused, sentence, tree, why
 from tropa_collector.identity.operations import Operator, unmerge
-from tropa_collector.identity.policy import Policy
+from tropa_collector.identity.policy import TRAIT_STRATEGIES, Policy, StrategyName
 from tropa_collector.identity.records import INFERRED, TraitWrite
 from tropa_collector.identity.traits import Register, contact_traits, fold, groups, person_of
 
@@ -23,7 +24,7 @@ def told(*calls: Any) -> MemoryStore:
     return store
 
 
-def traits_of(store: MemoryStore, name: str, /, **strategies: str) -> dict[str, Any]:
+def traits_of(store: MemoryStore, name: str, /, **strategies: StrategyName) -> dict[str, Any]:
     registers: dict[tuple[int, str], Register] = {}
     for write in store.traits:
         place = (write.identifier, write.key)
@@ -32,7 +33,8 @@ def traits_of(store: MemoryStore, name: str, /, **strategies: str) -> dict[str, 
     rows = [row for row in store.identifiers.values() if row.contact == contact]
     said = [(store.identifiers[i], key, register) for (i, key), register in registers.items()]
     said = [item for item in said if item[0].contact == contact]
-    found = contact_traits(contact, person_of(rows, store.policy), said, store.policy, strategies)
+    policy = replace(store.policy, trait_strategies={**TRAIT_STRATEGIES, **strategies})
+    found = contact_traits(contact, person_of(rows, policy), said, policy)
     return {key: trait.value for key, trait in found.items()}
 
 
@@ -64,6 +66,62 @@ def test_a_register_is_the_same_in_any_order_and_however_often(name: str) -> Non
 def test_43_the_first_value_is_replaced_by_an_earlier_late_one() -> None:
     register = fold(fold(None, said(20, "A")), said(10, "B"))
     assert (register.value, register.first_value) == ("A", "B")
+
+
+STRATEGIES_TOLD: list[tuple[StrategyName, list[Any], Any]] = [
+    ("last", ["Tver", "Omsk"], "Omsk"),
+    ("first", ["Tver", "Omsk"], "Tver"),
+    ("union", ["a", ["a", "b"]], ["a", "b"]),
+    ("min", [3, 10], 3),
+    ("max", [10, 3], 10),
+    ("max", ["2026-01-02", "2025-12-31"], "2026-01-02"),
+    ("min", ["none", 7], 7),  # numbers before texts
+    ("min", [True, False], False),  # neither: the last word
+    ("any", [True, False], True),
+    ("any", [False, False], False),
+    ("all", [False, True], False),
+    ("all", [True, True], True),
+    ("consent", ["granted", "denied"], "denied"),
+    ("consent", ["denied", "granted"], "granted"),
+    ("consent", [False, None], False),  # to unset is no choice
+]
+
+
+@pytest.mark.parametrize(("strategy", "values", "expected"), STRATEGIES_TOLD)
+def test_what_two_identifiers_say_becomes_one_trait_by_its_strategy(
+    strategy: StrategyName, values: list[Any], expected: Any
+) -> None:
+    before, after = values
+    store = told(call("m1", 10, "u1", traits={"x": before}), call("m2", 20, "e1", traits={"x": after}), call("m3", 30, "u1 e1"))
+    assert traits_of(store, "user_id:u1", x=strategy) == {"x": expected}
+
+
+def test_of_two_choices_at_one_time_the_one_that_permits_less_counts() -> None:
+    for choices in (("granted", "denied"), ("denied", "granted")):
+        calls = [
+            call(f"m{n}", 10, name, traits={"mail": choice})
+            for n, (name, choice) in enumerate(zip(("u1", "e1"), choices, strict=True))
+        ]
+        assert traits_of(told(*calls, call("m3", 30, "u1 e1")), "user_id:u1", mail="consent") == {"mail": "denied"}
+
+
+def test_what_was_said_on_a_device_before_its_history_begins_is_not_its_persons() -> None:
+    for trust in (0, 2):
+        store = MemoryStore(Policy(history=60))
+        for one in (
+            call("m1", 1, "c1", trust, traits={"city": "Tver"}),
+            call("m2", 50, "c1", trust, traits={"size": "L"}),
+            call("m3", 100, "u1 c1", trust),
+        ):
+            store.deliver([one])
+        assert traits_of(store, "user_id:u1") == {"size": "L"}
+
+
+def test_a_claimed_login_hides_nothing_that_a_server_said_of_a_device() -> None:
+    store = MemoryStore(Policy(history=60))
+    for one in (call("m1", 1, "c1", 2, traits={"city": "Tver"}), call("m2", 100, "u1 c1", 0)):
+        store.deliver([one])
+    assert traits_of(store, "user_id:u1") == {"city": "Tver"}
 
 
 def test_41_a_merge_takes_the_later_word_and_an_unmerge_gives_each_its_own() -> None:

@@ -77,7 +77,7 @@ class WaitingTransaction:
 _CLIENTS_OWN = ("WITH RECURSIVE typeinfo_tree", "SELECT\n")
 _TABLES = (
     "events, days, dedupe, quarantine, rollups, identifiers, contacts, cores, edges, cannot_link, traits, trait_words,"
-    " identity_log, erasure_key"
+    " identity_log, erasure_key, identity_policy"
 )
 _CLEAR = (
     f"TRUNCATE {_TABLES} RESTART IDENTITY; UPDATE counters SET value = 0; SELECT setval('event_ids', 1, false),"

@@ -18,7 +18,7 @@ from tropa_collector.forward.egress import Egress, HttpOptions, Reply, expect_ta
 from tropa_collector.forward.rows import change_row, contact_number, event_row
 from tropa_collector.store.protocol import IdentifierRow
 
-_TIMES: Final = frozenset(("received_at", "timestamp", "original_at", "at", "shared_from"))
+_TIMES: Final = frozenset(("received_at", "timestamp", "original_at", "at", "shared_from", "known_from"))
 _REMEMBERED: Final = 100_000  # identifiers that are there as they are now
 _INSERT: Final = {"async_insert": "0", "date_time_input_format": "basic"}
 

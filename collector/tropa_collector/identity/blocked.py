@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import Literal, NamedTuple
 
+Action = Literal["block", "no_merge"]
 MAX_STARS = 3  # a glob of few stars over 255 characters costs microseconds; a regular expression may cost for ever
 
 
@@ -13,14 +15,31 @@ class BlockedValue(NamedTuple):
 
     kind: str  # "*" for every kind
     pattern: str
-    action: Literal["block", "no_merge"] = "block"
+    action: Action = "block"
 
 
-def own_rule(rules: tuple[BlockedValue, ...], kind: str, value: str) -> Literal["block", "no_merge", ""]:
+def own_rules(entries: Iterable[str], action: Action) -> tuple[BlockedValue, ...]:
+    """Rules written ``kind:pattern``.
+
+    Raises:
+        ValueError: one that is written otherwise, matches everything, or has more stars than can be matched in a moment.
+    """
+    rules = []
+    for entry in entries:
+        kind, _, pattern = entry.partition(":")
+        if not kind or not pattern.strip("*"):
+            raise ValueError(f"{entry!r} is not kind:value, such as email:*@corp.example or *:test-user")
+        if pattern.count("*") > MAX_STARS:
+            raise ValueError(f"{entry!r} has more than {MAX_STARS} stars")
+        rules.append(BlockedValue(kind, pattern, action))
+    return tuple(rules)
+
+
+def own_rule(rules: tuple[BlockedValue, ...], kind: str, value: str) -> Action | Literal[""]:
     """What the operator's rules say of a value; the first that matches decides."""
     folded = value.casefold()
     for rule in rules:
-        if rule.kind in ("*", kind) and rule.pattern.count("*") <= MAX_STARS and _matches(folded, rule.pattern):
+        if rule.kind in ("*", kind) and _matches(folded, rule.pattern):
             return rule.action
     return ""
 

@@ -148,7 +148,9 @@ def rebuild(snapshot: Snapshot, by: Operator, *, policy: Policy, sequence: NextI
     before = {contact: set(body) for contact, body in graph.members.items()}
     everybody = sorted(graph.identifiers, key=graph.rank)
     for i in everybody:
-        graph.identifiers[i] = graph.identifiers[i]._replace(core=0, contact=0, shared_from=None, proven_shared_from=None)
+        graph.identifiers[i] = graph.identifiers[i]._replace(
+            core=0, contact=0, shared_from=None, proven_shared_from=None, known_from=None, proven_known_from=None
+        )
         graph.changed_identifiers.add(i)
     graph.members, graph.core_members, graph.cores = {}, {}, {}
     for edge in sorted(graph.edges.values(), key=lambda edge: (edge.first_ts, edge.a, edge.b)):

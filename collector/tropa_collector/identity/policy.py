@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Final, Literal, NamedTuple
 
 # Trust: the strongest class that vouched for an identifier, an edge or a trait.
 CLAIMED, SIGNED, SERVER = 0, 1, 2
@@ -74,11 +76,18 @@ class KindTable(dict[str, Kind]):
         return name in self and family not in {kind.name for kind in FAMILIES}
 
 
-def kind_table() -> KindTable:
-    return KindTable({kind.name: kind for kind in KINDS + FAMILIES})
+def kind_table(changed: Iterable[Kind] = ()) -> KindTable:
+    """All kinds, those of ``changed`` as they are there."""
+    return KindTable({kind.name: kind for kind in (*KINDS, *FAMILIES, *changed)})
 
 
 DevicePolicy = Literal["complementary", "anonymous_only", "limits"]
+SharedDevicePolicy = Literal["anonymous", "owner"]
+StrategyName = Literal["last", "first", "known_first", "union", "min", "max", "any", "all", "consent"]
+#: What a contact's trait is made of when its identifiers say different things; of a trait that is not here, the last word.
+TRAIT_STRATEGIES: Final[Mapping[str, StrategyName]] = dict.fromkeys(
+    ("name", "first_name", "last_name", "firstName", "lastName", "birthday"), "known_first"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +96,9 @@ class Policy:
 
     kinds: KindTable = field(default_factory=kind_table)
     device_policy: DevicePolicy = "complementary"
+    shared_device_policy: SharedDevicePolicy = "anonymous"  # whose a bare event of a shared device is: nobody's, or the owner's
+    history: int | None = None  # so long before it became known a device's events are its person's; None: all of them
+    trait_strategies: Mapping[str, StrategyName] = field(default_factory=lambda: TRAIT_STRATEGIES)
     max_identifiers: int = 1_000  # of one contact
     max_merges: int = 500  # into one contact
     velocity_merges: int = 10  # joins of known contacts into one within velocity_window
@@ -95,3 +107,18 @@ class Policy:
     quarantine_device_claimants: int = 20
     claimed_conflicts: int = 50  # refused claims kept as evidence for one identifier: a flood must not weigh on its owner
     refresh: int = DAY  # an edge's last time is written at most this often
+
+
+def to_json(policy: Policy) -> str:
+    """A policy as text: for another process, and for whoever reads what was stored by it."""
+    facts = {one.name: getattr(policy, one.name) for one in fields(policy)}
+    return json.dumps(facts | {"kinds": list(policy.kinds.values()), "trait_strategies": dict(policy.trait_strategies)})
+
+
+def from_json(text: str) -> Policy:
+    """The policy that ``to_json`` wrote, also an older or a newer version's: what this one does not know is left out."""
+    known = {one.name for one in fields(Policy)}
+    facts = {name: value for name, value in json.loads(text).items() if name in known}
+    if "kinds" in facts:
+        facts["kinds"] = kind_table(Kind(*row) for row in facts["kinds"])
+    return Policy(**facts)

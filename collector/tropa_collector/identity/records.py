@@ -79,6 +79,8 @@ class Identifier(NamedTuple):
     shared_from: int | None = None
     proven_shared_from: int | None = None  # by proven claims alone: hides server-set traits, which claims must not
     shared_contact: int = 0  # kept once made, so that a device has one contact for its shared times
+    known_from: int | None = None  # of devices, where history is bounded: what came before is not its person's
+    proven_known_from: int | None = None
 
 
 class Contact(NamedTuple):

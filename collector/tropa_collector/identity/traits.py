@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tropa_collector.identity.policy import CLAIMED, DEVICE, Policy
+from tropa_collector.identity.policy import CLAIMED, DEVICE, Policy, StrategyName
 from tropa_collector.identity.records import NO_MERGE, Identifier, TraitWrite
 
 MAX_UNION_ITEMS = 100
+REFUSALS = frozenset(("0", "false", "no", "off", "denied", "refused", "opted_out", "opt_out", "unsubscribed", "withdrawn"))
 GROUPS = "group:"  # a group call's trait: which group, and what was said of it
 
 
@@ -88,8 +89,47 @@ def union(rows: Sequence[Row]) -> tuple[Any, Row]:
     return found or None, ordered[-1]
 
 
-STRATEGIES: Mapping[str, Strategy] = {"last": last, "first": first, "known_first": known_first, "union": union}
-DEFAULTS: Mapping[str, str] = dict.fromkeys(("name", "first_name", "last_name", "firstName", "lastName", "birthday"), "known_first")
+def smallest(rows: Sequence[Row]) -> tuple[Any, Row]:
+    return _extreme(rows, min)
+
+
+def largest(rows: Sequence[Row]) -> tuple[Any, Row]:
+    return _extreme(rows, max)
+
+
+def _extreme(rows: Sequence[Row], choose: Callable[..., Row]) -> tuple[Any, Row]:
+    """Of the numbers, or, where there is none, of the texts (a date as ISO 8601 writes it); without either the last word."""
+    for types in ((int, float), (str,)):
+        comparable = [row for row in rows if isinstance(row.register.value, types) and not isinstance(row.register.value, bool)]
+        if comparable:
+            row = choose(comparable, key=lambda row: row.register.value)
+            return row.register.value, row
+    return last(rows)
+
+
+def any_true(rows: Sequence[Row]) -> tuple[Any, Row]:
+    return last([row for row in rows if row.register.value is True] or rows)
+
+
+def all_true(rows: Sequence[Row]) -> tuple[Any, Row]:
+    return last([row for row in rows if row.register.value is False] or rows)
+
+
+def consent(rows: Sequence[Row]) -> tuple[Any, Row]:
+    """The latest explicit choice; of two at one time the one that permits less."""
+    said = [row for row in rows if row.register.value is not None] or rows
+    row = max(said, key=lambda row: (row.register.ts, _refuses(row.register.value), row.register.event_id))
+    return row.register.value, row
+
+
+def _refuses(value: Any) -> bool:
+    return not value or (isinstance(value, str) and value.casefold() in REFUSALS)
+
+
+STRATEGIES: Mapping[StrategyName, Strategy] = {
+    "last": last, "first": first, "known_first": known_first, "union": union, "min": smallest, "max": largest,
+    "any": any_true, "all": all_true, "consent": consent,
+}  # fmt: skip
 
 
 def contact_traits(
@@ -97,7 +137,6 @@ def contact_traits(
     person: int,
     registers: Iterable[tuple[Identifier, str, Register]],
     policy: Policy,
-    strategies: Mapping[str, str] = DEFAULTS,
 ) -> dict[str, Trait]:
     """A contact's traits out of its identifiers' registers: of each trait, the rows of the highest trust, by its strategy.
 
@@ -114,7 +153,7 @@ def contact_traits(
     found = {}
     for key, candidates in sorted(rows.items()):
         top = max(row.register.trust for row in candidates)
-        strategy = STRATEGIES[strategies.get(key, "last")]
+        strategy = STRATEGIES[policy.trait_strategies.get(key, "last")]
         value, row = strategy([row for row in candidates if row.register.trust == top])
         if value is not None:
             found[key] = Trait(value, row.register, row.identifier.id)
@@ -128,12 +167,15 @@ def person_of(identifiers: Iterable[Identifier], policy: Policy) -> int:
 
 
 def owner_at(identifier: Identifier, ts: int, trust: int = CLAIMED) -> int:
-    """Whose an event or trait of this identifier is: a device's own contact's once the device is shared.
+    """Whose an event or trait of this identifier is: a device's own contact's once the device is shared, and before the
+    history that its person may be told of.
 
-    What a server said of a device is hidden only by a second *proven* claim.
+    What a server said of a device is hidden only by *proven* claims.
     """
-    shared_from = identifier.proven_shared_from if trust else identifier.shared_from
-    if shared_from is not None and ts >= shared_from:
+    since, until = identifier.known_from, identifier.shared_from
+    if trust:
+        since, until = identifier.proven_known_from, identifier.proven_shared_from
+    if (until is not None and ts >= until) or (since is not None and ts < since):
         return identifier.shared_contact
     return identifier.contact
 

@@ -162,6 +162,7 @@ class EventLog(Protocol):
 
         Raises:
             Conflict: the operation cannot be done, and why. Nothing was changed.
+            NotFound: what it is about is not there.
             Unavailable: as for ``commit``.
         """
         ...
@@ -241,6 +242,7 @@ class IdentifierRow(NamedTuple):
     value: str
     contact: int
     shared_from: int | None  # from then on its events are ``shared_contact``'s
+    known_from: int | None  # so are those from before that time
     shared_contact: int
     version: int
 

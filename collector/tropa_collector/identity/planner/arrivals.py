@@ -30,7 +30,7 @@ def arrival(call: Call, known: Mapping[Key, Identifier], lone: Mapping[int, Cont
     ``lone`` holds the contacts that have one identifier, without edges and partings, by the id of that identifier.
     """
     idents = call.identifiers
-    if not idents or call.previous is not None or len(idents) > policy.max_identifiers:
+    if not idents or call.previous is not None or len(idents) > policy.max_identifiers or policy.history is not None:
         return None
     trust, kinds, stored = idents[0].trust, set[str](), list[Identifier]()
     for key, own_trust, _, no_merge in idents:

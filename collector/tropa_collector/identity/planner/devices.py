@@ -12,6 +12,7 @@ from typing import NamedTuple
 from tropa_collector.identity.ledger import Action
 from tropa_collector.identity.planner.graph import Graph
 from tropa_collector.identity.planner.groups import pieces, refuses_newcomer
+from tropa_collector.identity.planner.history import bound_histories
 from tropa_collector.identity.planner.link import saw_unique
 from tropa_collector.identity.policy import CLAIMED, DEVICE, POINT
 from tropa_collector.identity.records import DEVICE_CONTACT, NORMAL, QUARANTINED, Call, Edge
@@ -46,6 +47,7 @@ def settle(graph: Graph, call: Call, *, proven: bool) -> None:
         return
     for device in sorted(seen, key=lambda i: graph.identifiers[i][1:3]):
         share(graph, call, device)
+    bound_histories(graph, call, seen)
     graph.unsettled = set()
 
 
@@ -134,7 +136,7 @@ def share(graph: Graph, call: Call, device: int) -> None:
     row = graph.identifiers[device]
     if graph.kind(device).strength != DEVICE or row.state == QUARANTINED:
         return
-    shared_from, proven = second_claim(graph, device, proven=False), second_claim(graph, device, proven=True)
+    shared_from, proven = (second_claim(graph, device, proven=layer) for layer in (False, True))
     if (shared_from, proven) == (row.shared_from, row.proven_shared_from):
         return
     shared = row.shared_contact
@@ -147,6 +149,8 @@ def share(graph: Graph, call: Call, device: int) -> None:
 
 
 def second_claim(graph: Graph, device: int, *, proven: bool) -> int | None:
+    if graph.policy.shared_device_policy == "owner":
+        return None
     first: dict[int, int] = {}
     for claim in claims(graph, device, proven=proven):
         first[claim.group] = min(claim.ts, first.get(claim.group, claim.ts))

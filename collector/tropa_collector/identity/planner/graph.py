@@ -162,6 +162,8 @@ class Graph:
         row = self.identifiers[identifier]
         if trust > row.trust or ts < row.first_seen:
             self.replace(row._replace(trust=max(trust, row.trust), first_seen=min(ts, row.first_seen)))
+            if self.policy.history is not None:
+                self.unsettle((identifier,))
             contact = self.contacts.get(row.contact)
             if contact is not None and ts < contact.first_seen:
                 self.replace_contact(contact._replace(first_seen=ts))

@@ -51,7 +51,8 @@ def adopt(graph: Graph, call: Call, idents: Sequence[Ident]) -> int:
     graph.replace_contact(graph.contacts[contact.id]._replace(merges=contact.merges + 1))
     graph.vouch(device, CLAIMED, call.ts)
     evidence.note(graph, call, anchor, device, CLAIMED)
-    graph.unsettled.discard(device)  # its only claimant owns it
+    if graph.policy.history is None:
+        graph.unsettled.discard(device)  # its only claimant owns it
     graph.record("attach", contact.id, a=anchor, b=device, event_id=call.event_id)
     return anchor
 

@@ -8,18 +8,18 @@ from typing import Any, NamedTuple
 import orjson
 
 from tropa_collector.events.timestamps import to_iso
-from tropa_collector.identity.policy import Policy
+from tropa_collector.identity.policy import Kind
 from tropa_collector.identity.records import Edge, Identifier
 from tropa_collector.identity.traits import Register, Trait, contact_traits, person_of
 from tropa_collector.store.connection import Connection
 from tropa_collector.store.contacts.refs import devices_shared_by, edges_of, inside, members_of, merged_ids, public_ids, shown_value
 from tropa_collector.store.contacts.registers import REGISTER, register_of
+from tropa_collector.store.contacts.rules import policy_held
 from tropa_collector.store.contacts.shares import Figures, Share, shares_of
 from tropa_collector.store.protocol import TRUST_NAMES, public_id
 
 STATES = ("normal", "joins_nobody", "quarantined", "erased")
 STATUSES = ("live", "merged", "shared_device", "erased")
-POLICY = Policy()
 
 
 class History(NamedTuple):
@@ -33,7 +33,7 @@ class History(NamedTuple):
 def document(connection: Connection, contact: int, history: History) -> dict[str, Any]:
     """The whole of it: identifiers, traits with their origin, figures, what first and last brought the person here."""
     status, first_seen = connection.execute("SELECT status, first_seen FROM contacts WHERE id = ?", (contact,)).fetchone()
-    members = members_of(connection, contact)
+    members, kinds = members_of(connection, contact), policy_held(connection).kinds
     shares = shares_of(connection, contact)
     counted = history.figures(connection, shares)
     beside = _beside(edges_of(connection, [row.id for row in members]))
@@ -48,7 +48,7 @@ def document(connection: Connection, contact: int, history: History) -> dict[str
         "last_seen_at": to_iso(max([first_seen, *seen.values(), *(one.last for one in counted.values())])),
         "identifiers": [
             _identifier(row, _source(connection, row, beside.get(row.id, ()), history), seen[row.id])
-            for row in sorted(members, key=_strength)
+            for row in sorted(members, key=lambda row: _strength(row, kinds[row.kind]))
         ],
         "traits": {name: trait.value for name, trait in traits.items()},
         "trait_details": {name: _origin(trait) for name, trait in traits.items()},
@@ -59,8 +59,7 @@ def document(connection: Connection, contact: int, history: History) -> dict[str
     }
 
 
-def _strength(row: Identifier) -> tuple[int, int, str, str]:
-    kind = POLICY.kinds[row.kind]
+def _strength(row: Identifier, kind: Kind) -> tuple[int, int, str, str]:
     return kind.strength, kind.priority, row.kind, row.value
 
 
@@ -88,8 +87,9 @@ def _identifier(row: Identifier, source: str | None, last_seen: int) -> dict[str
     }
     if row.state:
         found["state"] = STATES[row.state]
-    if row.shared_from is not None:
-        found |= {"shared_from": to_iso(row.shared_from), "shared_contact_id": public_id(row.shared_contact)}
+    for name, time in (("known_from", row.known_from), ("shared_from", row.shared_from)):
+        if time is not None:
+            found |= {name: to_iso(time), "shared_contact_id": public_id(row.shared_contact)}
     return found
 
 
@@ -105,7 +105,8 @@ def traits_of(connection: Connection, contact: int, members: Sequence[Identifier
     """What all that was said of its identifiers makes of the contact."""
     rows = {row.id: row for row in members}
     said = [(rows[identifier], key, register) for identifier, key, register in registers_of(connection, rows)]
-    return contact_traits(contact, person_of(members, POLICY), said, POLICY)
+    policy = policy_held(connection)
+    return contact_traits(contact, person_of(members, policy), said, policy)
 
 
 def registers_of(connection: Connection, identifiers: Mapping[int, Identifier]) -> list[tuple[int, str, Register]]:

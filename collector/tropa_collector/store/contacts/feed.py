@@ -79,7 +79,7 @@ def identifier_rows(connection: Connection, ids: Sequence[int], contacts: Sequen
             where = f"{column} IN ({listed})" + (" AND shared_contact != 0" if column == "shared_contact" else "")
             # Of an erased one there is a keyed hash, which says nothing to anybody.
             value = "CASE WHEN state = 3 THEN '' ELSE value END"
-            sql = f"SELECT id, kind, {value}, contact, shared_from, shared_contact FROM identifiers WHERE {where}"
+            sql = f"SELECT id, kind, {value}, contact, shared_from, known_from, shared_contact FROM identifiers WHERE {where}"
             for row in connection.execute(sql):
                 found[row[0]] = IdentifierRow._make((*row, version))
     return list(found.values())

@@ -1,7 +1,7 @@
 """Whose events are a contact's: *shares* of identifiers, asked when they are read.
 
-A share is the part of an identifier's time that is the contact's: all of it, what lies before a device was shared, or, for the
-contact of a shared device, what lies behind.
+A share is the part of an identifier's time that is the contact's: all of it, or, of a device, what lies before it was shared and
+not before its history begins; the rest is the device's own contact's.
 """
 
 from __future__ import annotations
@@ -36,13 +36,18 @@ class Figures(NamedTuple):
 
 def shares_of(connection: Connection, contact: int) -> list[Share]:
     """Whose events are the contact's, and from when to when."""
-    own = connection.execute("SELECT id, shared_from FROM identifiers WHERE contact = ?", (contact,)).fetchall()
-    shared = connection.execute(
-        "SELECT id, shared_from FROM identifiers WHERE shared_contact = ? AND shared_contact != 0 AND shared_from IS NOT NULL",
+    own = connection.execute(
+        f"SELECT id, coalesce(known_from, {LOWEST}), coalesce(shared_from, {HIGHEST}) FROM identifiers WHERE contact = ?",
         (contact,),
-    ).fetchall()
-    shares = [Share(identifier, until=HIGHEST if end is None else end) for identifier, end in own]
-    return shares + [Share(identifier, since=start) for identifier, start in shared]
+    )
+    shares = [Share(*row) for row in own]
+    others = connection.execute(
+        "SELECT id, known_from, shared_from FROM identifiers WHERE shared_contact = ? AND shared_contact != 0", (contact,)
+    )
+    for identifier, known_from, shared_from in others:
+        shares += [Share(identifier, until=known_from)] if known_from is not None else []
+        shares += [Share(identifier, since=shared_from)] if shared_from is not None else []
+    return shares
 
 
 def table_of(shares: Sequence[Share]) -> str:

@@ -14,7 +14,7 @@ from tropa_collector.identity.traits import Trait
 from tropa_collector.store.contacts.document import traits_of
 from tropa_collector.store.contacts.refs import contact_of, identifier_of, members_of, name_of
 from tropa_collector.store.operations.dossier import ERASED_CONTACT
-from tropa_collector.store.operations.workplace import Refused, Workplace
+from tropa_collector.store.operations.workplace import Absent, Refused, Workplace
 from tropa_collector.store.protocol import Ref, public_id
 
 RefFields = Sequence[Any]  # of a ``Ref``: what goes through the socket
@@ -154,7 +154,7 @@ def _contact(place: Workplace, fields: RefFields) -> int:
     ref = Ref(*fields)
     contact = contact_of(place.connection, ref)
     if contact is None:
-        raise Refused(f"There is no contact {_said(ref)}.")
+        raise Absent(f"There is no contact {_said(ref)}.")
     (status,) = place.connection.execute("SELECT status FROM contacts WHERE id = ?", (contact,)).fetchone()
     if status == ERASED_CONTACT:
         raise Refused(f"{public_id(contact)} was erased: nothing is kept of it that could be joined or taken apart.")
@@ -165,7 +165,7 @@ def _identifier(place: Workplace, fields: RefFields) -> Identifier:
     ref = Ref(*fields)
     row = identifier_of(place.connection, ref)
     if row is None or row.state == ERASED:
-        raise Refused(f"There is no identifier {_said(ref)}.")
+        raise Absent(f"There is no identifier {_said(ref)}.")
     return row
 
 

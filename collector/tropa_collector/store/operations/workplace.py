@@ -14,6 +14,10 @@ class Refused(Exception):
     """The operation cannot be done; the text says why."""
 
 
+class Absent(Refused):
+    """What it is about is not there."""
+
+
 class Resolving(Protocol):
     """The identity of a store, inside a transaction."""
 

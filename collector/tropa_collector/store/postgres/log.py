@@ -17,8 +17,10 @@ from typing import Any, Final, NamedTuple
 import asyncpg
 
 from tropa_collector.errors import RequestError, StoreError, Unavailable
-from tropa_collector.identity.policy import Policy
+from tropa_collector.identity.policy import to_json
+from tropa_collector.identity_rules import policy_of
 from tropa_collector.settings import Settings
+from tropa_collector.store.contacts.rules import KEEP
 from tropa_collector.store.postgres.connect import Connection, connect, sentence
 from tropa_collector.store.postgres.identity import Resolution
 from tropa_collector.store.postgres.memory import Memory
@@ -61,7 +63,7 @@ class PostgresLog:
         self._queue_bytes = settings.queue_bytes
         self._queue_seconds = settings.queue_seconds
         self._memory = Memory()
-        self._policy = Policy(device_policy=settings.device_policy)
+        self._policy = policy_of(settings)
         self._waiting: deque[Waiting] = deque()
         self._taken: dict[int, list[Waiting]] = {}  # by writer
         self._arrived = asyncio.Event()
@@ -136,6 +138,7 @@ class PostgresLog:
         try:
             schema = await migrate(connections[0])
             await index_words(connections[0], frozenset(self._settings.searchable_traits))
+            await connections[0].execute(KEEP.replace("?", "$1"), to_json(self._policy))
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise StoreError(f"The schema in PostgreSQL cannot be brought up to date: {sentence(error)}") from None
         version = connections[0].get_server_version()

@@ -9,14 +9,14 @@ from typing import Any, Final
 
 import asyncpg
 
-from tropa_collector.errors import Conflict, StoreError, Unavailable
+from tropa_collector.errors import Conflict, NotFound, StoreError, Unavailable
 from tropa_collector.identity.policy import Policy
 from tropa_collector.identity.records import NextIds, Plan, Snapshot
 from tropa_collector.store.operations.dossier import inside
 from tropa_collector.store.operations.erased import shell
 from tropa_collector.store.operations.erasure import erase
 from tropa_collector.store.operations.registry import OPERATIONS as SHARED
-from tropa_collector.store.operations.workplace import Archive, Refused, Workplace
+from tropa_collector.store.operations.workplace import Absent, Archive, Refused, Workplace
 from tropa_collector.store.postgres.connect import ERASURE, LOCK_CLASS, Connection, connect, is_retryable, sentence
 from tropa_collector.store.postgres.identity import Resolution
 from tropa_collector.store.postgres.memory import Memory
@@ -84,6 +84,7 @@ async def operate(url: str, operation: Operation, policy: Policy, searchable: Co
 
     Raises:
         Conflict: it cannot be done; the text says why.
+        NotFound: it is about something that is not there.
         Unavailable: the database is away. Whether it was done is not known.
     """
     if operation.name not in OPERATIONS:
@@ -94,6 +95,8 @@ async def operate(url: str, operation: Operation, policy: Policy, searchable: Co
         raise Unavailable(str(error), code="store_down", retry_after_seconds=1) from None
     try:
         return await _again(connection, operation, policy, searchable)
+    except Absent as absent:
+        raise NotFound(str(absent)) from None
     except Refused as refused:
         raise Conflict(str(refused)) from None
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:

@@ -16,7 +16,9 @@ from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from tropa_collector.child import Channel, start_child
-from tropa_collector.errors import Conflict, StoreError, Unavailable
+from tropa_collector.errors import Conflict, NotFound, StoreError, Unavailable
+from tropa_collector.identity.policy import to_json
+from tropa_collector.identity_rules import policy_of
 from tropa_collector.settings import Settings
 from tropa_collector.store.protocol import Operation, StoreState, Submission
 from tropa_collector.store.sqlite.writing.pace import Pace
@@ -59,7 +61,7 @@ class SqliteLog:
             quarantine_days=settings.quarantine_days,
             quarantine_bytes=settings.quarantine_bytes,
             dedupe_days=settings.dedupe_days,
-            device_policy=settings.device_policy,
+            policy=to_json(policy_of(settings)),
             searchable_traits=settings.searchable_traits,
         )
         self._queue_events = settings.queue_events
@@ -106,6 +108,8 @@ class SqliteLog:
     async def operate(self, operation: Operation) -> Any:
         answer: Any = await self.commit(Submission(operation=operation))
         outcome, result = answer
+        if outcome == "absent":
+            raise NotFound(result)
         if outcome == "refused":
             raise Conflict(result)
         return result

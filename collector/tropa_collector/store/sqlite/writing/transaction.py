@@ -19,7 +19,7 @@ from typing import Any, Final
 from tropa_collector.identity.policy import Policy
 from tropa_collector.identity.records import Plan
 from tropa_collector.store.deeds import Deed, deeds_of
-from tropa_collector.store.operations.workplace import Refused, Workplace
+from tropa_collector.store.operations.workplace import Absent, Refused, Workplace
 from tropa_collector.store.protocol import Operation, Outcome, Quarantined, Record, Submission
 from tropa_collector.store.sqlite.writing.archive import ARCHIVE
 from tropa_collector.store.sqlite.writing.erased import Erased
@@ -82,14 +82,14 @@ class Transaction:
             return self._isolate(submissions, error)
 
     def operate(self, operation: Operation) -> tuple[str, Any]:
-        """An operator's request in a transaction of its own: ``("done", result)`` or ``("refused", why)``."""
+        """An operator's request in a transaction of its own: ``("done", result)``, ``("refused", why)`` or ``("absent", what)``."""
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             result = OPERATIONS[operation.name](Workplace(self._connection, self.resolution, ARCHIVE), **operation.arguments)
             self._connection.execute("COMMIT")
         except Refused as refused:
             self._rollback()
-            return "refused", str(refused)
+            return ("absent" if isinstance(refused, Absent) else "refused"), str(refused)
         except BaseException:
             self._rollback()
             raise

@@ -26,7 +26,8 @@ from typing import Any
 from tropa_collector.errors import StoreError
 from tropa_collector.footprint import settle_down
 from tropa_collector.frames import Frames, encode
-from tropa_collector.identity.policy import DevicePolicy, Policy
+from tropa_collector.identity.policy import Policy, from_json, to_json
+from tropa_collector.store.contacts.rules import keep_policy
 from tropa_collector.store.contacts.words import SEARCHABLE
 from tropa_collector.store.protocol import Submission
 from tropa_collector.store.sqlite.file import FILE_NAME, connect
@@ -53,7 +54,7 @@ class WriterOptions:
     quarantine_days: int = 30
     quarantine_bytes: int = 256_000_000
     dedupe_days: int = 30
-    device_policy: DevicePolicy = "complementary"
+    policy: str = to_json(Policy())
     searchable_traits: tuple[str, ...] = tuple(SEARCHABLE)
     synchronous: str = "FULL"
     dedupe: bool = True
@@ -66,7 +67,8 @@ class Writer:
         self._connection = connection
         self._channel = channel
         self._frames = Frames()
-        resolution = Resolution(connection, Policy(device_policy=options.device_policy), options.searchable_traits)
+        keep_policy(connection, options.policy)
+        resolution = Resolution(connection, from_json(options.policy), options.searchable_traits)
         self._transaction = Transaction(connection, resolution, dedupe=options.dedupe)
         self._retention = Retention(connection, options)
         self._checkpoints = Checkpoints(CHECKPOINT_BYTES)

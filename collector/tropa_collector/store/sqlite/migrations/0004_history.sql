@@ -1,0 +1,6 @@
+-- Where history_from bounds it, a device's events from before these times are its shared_contact's: see identity/planner/history.py.
+ALTER TABLE identifiers ADD COLUMN known_from INTEGER;
+ALTER TABLE identifiers ADD COLUMN proven_known_from INTEGER;
+
+-- The rules that contacts were made by, for whoever reads them: JSON of identity/policy.py.
+CREATE TABLE identity_policy (id INTEGER PRIMARY KEY CHECK (id = 1), policy TEXT NOT NULL);
