@@ -41,7 +41,8 @@ def longest_wait(bytes_per_second: float, *, fixed_seconds: float, checkpoint_sh
             began = ends = now
             if checkpoints.due:
                 pause, unmoved = checkpoint_share * unmoved / bytes_per_second, 0.0
-                checkpoints.ran(pause)
+                checkpoints.began()
+                checkpoints.ended(pause)
                 ends += pause
             if frames:
                 ends += fixed_seconds + len(frames[0]) * EVENT_BYTES / bytes_per_second
@@ -92,9 +93,11 @@ def committed_until_due(checkpoints: Checkpoints, *, seconds_per_byte: float) ->
 def test_checkpoints_follow_the_disk() -> None:
     checkpoints = Checkpoints(8_000_000)
     assert committed_until_due(checkpoints, seconds_per_byte=1e-8) == 8_000_000
-    checkpoints.ran(2.5)
+    checkpoints.began()
+    checkpoints.ended(2.5)
     assert committed_until_due(checkpoints, seconds_per_byte=1e-8) == 800_000  # a tenth of the bytes, a quarter of a second
-    checkpoints.ran(0.05)
+    checkpoints.began()
+    checkpoints.ended(0.05)
     assert committed_until_due(checkpoints, seconds_per_byte=1e-8) == 1_600_000
 
 

@@ -1,6 +1,11 @@
-"""When the log is moved into the file: after so many bytes of events that whoever sends meanwhile waits a moment at most."""
+"""When the log is moved into the file, and how: beside the commits, so that whoever sends meanwhile waits a moment at most."""
 
 from __future__ import annotations
+
+import sqlite3
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 LEAST_BYTES = 50_000
 SECONDS = 0.25  # that a checkpoint may take
@@ -11,10 +16,11 @@ class Checkpoints:
 
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes = self._due_bytes = most_bytes
-        self._waiting = 0
+        self._waiting = self._moving = 0
 
     @property
     def due(self) -> bool:
+        """Has so much been committed since the last one began?"""
         return self._waiting >= self._due_bytes
 
     def committed(self, size: int, seconds: float) -> None:
@@ -22,10 +28,58 @@ class Checkpoints:
         if seconds > SECONDS / 2:  # a checkpoint writes what the commits before it wrote, about as fast
             self._due_bytes = min(self._due_bytes, _in_time(size, seconds))
 
-    def ran(self, seconds: float) -> None:
-        moved, self._waiting = self._waiting, 0
+    def began(self) -> None:
+        self._moving, self._waiting = self._waiting, 0
+
+    def ended(self, seconds: float) -> None:
+        moved, self._moving = self._moving, 0
         self._due_bytes = _in_time(moved, seconds) if moved and seconds > SECONDS else min(2 * self._due_bytes, self._most_bytes)
 
 
 def _in_time(size: int, seconds: float) -> int:
     return max(LEAST_BYTES, int(size * SECONDS / seconds))
+
+
+class Mover:
+    """Moves the log into the file, synced, on a connection and a thread of its own.
+
+    What is committed meanwhile stays in the log. It is little, and whoever commits moves it afterwards: only a log that is
+    moved to its end begins anew.
+    """
+
+    def __init__(self, file: Path, *, synchronous: str) -> None:
+        self._connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+        self._connection.execute(f"PRAGMA synchronous = {synchronous}")
+        self._thread = ThreadPoolExecutor(1, "checkpoints")
+        self._work: Future[float] | None = None
+
+    @property
+    def busy(self) -> bool:
+        return self._work is not None
+
+    @property
+    def done(self) -> bool:
+        return self._work is not None and self._work.done()
+
+    def start(self) -> None:
+        self._work = self._thread.submit(self._move)
+
+    def _move(self) -> float:
+        started = time.monotonic()
+        move_log(self._connection)
+        return time.monotonic() - started
+
+    def wait(self) -> float:
+        """The seconds that it took.
+
+        Raises:
+            sqlite3.Error: the log is where it was.
+        """
+        assert self._work is not None
+        work, self._work = self._work, None
+        return work.result()
+
+
+def move_log(connection: sqlite3.Connection) -> None:
+    """What no reader still needs of the log, into the file."""
+    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()

@@ -32,7 +32,7 @@ from tropa_collector.store.contacts.words import SEARCHABLE
 from tropa_collector.store.protocol import Submission
 from tropa_collector.store.sqlite.file import FILE_NAME, connect
 from tropa_collector.store.sqlite.migrate import migrate
-from tropa_collector.store.sqlite.writing.checkpoints import Checkpoints
+from tropa_collector.store.sqlite.writing.checkpoints import Checkpoints, Mover, move_log
 from tropa_collector.store.sqlite.writing.identity import Resolution
 from tropa_collector.store.sqlite.writing.retention import Retention
 from tropa_collector.store.sqlite.writing.submissions import decode_submission
@@ -63,7 +63,7 @@ class WriterOptions:
 class Writer:
     """Reads frames, commits, answers; in between it checkpoints and purges."""
 
-    def __init__(self, connection: sqlite3.Connection, channel: socket.socket, options: WriterOptions) -> None:
+    def __init__(self, connection: sqlite3.Connection, channel: socket.socket, options: WriterOptions, mover: Mover) -> None:
         self._connection = connection
         self._channel = channel
         self._frames = Frames()
@@ -72,6 +72,7 @@ class Writer:
         self._transaction = Transaction(connection, resolution, dedupe=options.dedupe)
         self._retention = Retention(connection, options)
         self._checkpoints = Checkpoints(CHECKPOINT_BYTES)
+        self._mover = mover
         self._healthy = True
 
     def run(self) -> None:
@@ -117,13 +118,18 @@ class Writer:
         self._recovered()
         size = sum(len(record[8]) for submission in submissions for record in submission.records)
         self._checkpoints.committed(size, seconds)
-        if self._checkpoints.due:
+        if self._mover.done or (self._mover.busy and self._checkpoints.due):  # or the disk does not keep up: it is waited for
             self.checkpoint()
             self._retention.step()
+        elif self._checkpoints.due and not self._mover.busy:
+            self._checkpoints.began()
+            self._mover.start()
 
     def _outcomes(self, submissions: list[Submission]) -> list[Any]:
         """Of events what became of each, all in one commit; of operations their results, each in a commit of its own."""
         events = [submission for submission in submissions if submission.operation is None]
+        if len(events) < len(submissions) and self._mover.busy:
+            self.checkpoint()  # an erasure overwrites the log and the file: nobody else may be at them
         flags = iter(self._transaction.commit(events) if events else ())
         return [next(flags) if one.operation is None else self._transaction.operate(one.operation) for one in submissions]
 
@@ -132,6 +138,8 @@ class Writer:
             if not self._healthy:
                 self._connection.execute("UPDATE counters SET value = value + 1 WHERE name = 'probe'")
                 self._recovered()
+            if self._mover.busy:
+                self.checkpoint()
             self._retention.step()
         except sqlite3.Error as error:
             if _fault(error)[0] != "disk_full":
@@ -143,14 +151,14 @@ class Writer:
             self._send(("state", True, "", ""))
 
     def checkpoint(self) -> None:
-        """Move the log into the file, synced; a full disk puts it off."""
-        started = time.monotonic()
+        """Move the rest of the log into the file, synced; a full disk puts it off."""
         try:
-            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            if self._mover.busy:
+                self._checkpoints.ended(self._mover.wait())
+            move_log(self._connection)
         except sqlite3.Error as error:
             if _fault(error)[0] != "disk_full":
                 raise
-        self._checkpoints.ran(time.monotonic() - started)
 
     def _send(self, message: tuple[Any, ...]) -> None:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the collector is gone; what it sent is committed
@@ -201,7 +209,8 @@ def serve(directory: Path, channel: socket.socket, options: WriterOptions) -> No
         lock(directory)
         connection = connect(directory / FILE_NAME, synchronous=options.synchronous)
         schema = migrate(connection)
-        writer = Writer(connection, channel, options)
+        mover = Mover(directory / FILE_NAME, synchronous=options.synchronous)
+        writer = Writer(connection, channel, options, mover)
         writer.checkpoint()  # after a failed sync the log's pages may count as written and be nowhere: they go to the file anew
     except (StoreError, sqlite3.Error, OSError) as error:
         channel.sendall(encode(("failed", _opening_fault(error, directory / FILE_NAME))))
