@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from tropa_collector.admin.console.attempts import Attempts
 from tropa_collector.admin.console.forms import sent
 from tropa_collector.admin.console.gate import LANGUAGE_COOKIE, SESSION_COOKIE, THEME_COOKIE, THEMES
 from tropa_collector.admin.console.masking import Typed
@@ -36,6 +37,7 @@ def routes(console: Console) -> list[Route]:
 class _SignIn:
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._attempts = Attempts()
 
     async def form(self, request: Request) -> Response:
         """The form; with ``once`` the link's bearer is signed in at once."""
@@ -52,7 +54,13 @@ class _SignIn:
     async def sign_in(self, request: Request) -> Response:
         form = await sent(request)
         token, following = form.get("token", ""), _own(form.get("next"))
+        address = request.client.host if request.client else ""
+        if wait := self._attempts.wait(address):
+            response = render(request, "sign_in.html", {"fault": "sign_in.often", "next": Typed(following)}, status=429)
+            response.headers["retry-after"] = str(wait)
+            return response
         if not hmac.compare_digest(hash_token(token.strip()), self._console.parts.token_hash):
+            self._attempts.failed(address)
             return render(request, "sign_in.html", {"fault": "sign_in.wrong", "next": Typed(following)}, status=401)
         response = RedirectResponse(following, status_code=303)
         _give(response, request, self._console.sessions.open())
