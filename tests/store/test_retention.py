@@ -11,9 +11,9 @@ from tropa_collector.store.protocol import Quarantined, Record, Submission
 from tropa_collector.store.sqlite.file import connect
 from tropa_collector.store.sqlite.migrate import migrate
 from tropa_collector.store.sqlite.writing import trailing
+from tropa_collector.store.sqlite.writing.options import WriterOptions
 from tropa_collector.store.sqlite.writing.retention import Retention
 from tropa_collector.store.sqlite.writing.transaction import Transaction
-from tropa_collector.store.sqlite.writing.writer import WriterOptions
 
 DAY = 86_400_000_000
 

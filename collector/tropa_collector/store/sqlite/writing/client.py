@@ -21,9 +21,9 @@ from tropa_collector.identity.policy import to_json
 from tropa_collector.identity_rules import policy_of
 from tropa_collector.settings import Settings
 from tropa_collector.store.protocol import Operation, StoreState, Submission
+from tropa_collector.store.sqlite.writing.options import WriterOptions
 from tropa_collector.store.sqlite.writing.pace import Pace
 from tropa_collector.store.sqlite.writing.submissions import encode_submission
-from tropa_collector.store.sqlite.writing.writer import WriterOptions
 
 logger = logging.getLogger("tropa.store")
 

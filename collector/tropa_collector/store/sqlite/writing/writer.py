@@ -19,21 +19,20 @@ import socket
 import sqlite3
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tropa_collector.errors import StoreError
 from tropa_collector.footprint import settle_down
 from tropa_collector.frames import Frames, encode
-from tropa_collector.identity.policy import Policy, from_json, to_json
+from tropa_collector.identity.policy import from_json
 from tropa_collector.store.contacts.rules import keep_policy
-from tropa_collector.store.contacts.words import SEARCHABLE
 from tropa_collector.store.protocol import Submission
 from tropa_collector.store.sqlite.file import FILE_NAME, connect
 from tropa_collector.store.sqlite.migrate import migrate
 from tropa_collector.store.sqlite.writing.checkpoints import Checkpoints, Mover, move_log
 from tropa_collector.store.sqlite.writing.identity import Resolution
+from tropa_collector.store.sqlite.writing.options import WriterOptions
 from tropa_collector.store.sqlite.writing.retention import Retention
 from tropa_collector.store.sqlite.writing.submissions import decode_submission
 from tropa_collector.store.sqlite.writing.transaction import Transaction
@@ -44,20 +43,6 @@ IDLE_SECONDS = 1.0
 _RECEIVE_BYTES = 1 << 20
 _FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM)
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-
-
-@dataclass(frozen=True, slots=True)
-class WriterOptions:
-    """What the writer needs to know of the settings."""
-
-    retention_days: int = 0
-    quarantine_days: int = 30
-    quarantine_bytes: int = 256_000_000
-    dedupe_days: int = 30
-    policy: str = to_json(Policy())
-    searchable_traits: tuple[str, ...] = tuple(SEARCHABLE)
-    synchronous: str = "FULL"
-    dedupe: bool = True
 
 
 class Writer:
