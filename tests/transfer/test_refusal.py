@@ -12,7 +12,8 @@ import pytest
 from tropa_collector.errors import Conflict
 from tropa_collector.identity.policy import SERVER, Policy
 from tropa_collector.identity.records import Ident
-from tropa_collector.store.operations.dossier import cuts, events, find_contact, members, mentions_of
+from tropa_collector.store.contacts.refs import members_of
+from tropa_collector.store.operations.dossier import cuts, events, find_contact, mentions_of
 from tropa_collector.store.protocol import Operation, Record, Submission
 from tropa_collector.store.sqlite.file import connect
 from tropa_collector.store.sqlite.migrate import migrate
@@ -56,7 +57,7 @@ class Store:
     def erase(self, ref: str) -> Any:
         contact = find_contact(self.connection, ref)
         assert contact is not None
-        everything = members(self.connection, contact)
+        everything = members_of(self.connection, contact)
         own = [row for row in everything if row.shared_from is None]
         ids = {row.id for row in everything}
         mentions = mentions_of(own, (orjson.loads(row[7]) for row in events(self.connection, event_ids(self.connection, ids))))

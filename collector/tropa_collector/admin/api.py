@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -24,9 +23,9 @@ from tropa_collector.admin.contacts import contact_routes
 from tropa_collector.admin.destinations import destination_routes
 from tropa_collector.admin.imports import import_routes
 from tropa_collector.admin.openapi import with_document
+from tropa_collector.admin.parameters import BadParameter, number, since
 from tropa_collector.admin.rights import rights_routes
 from tropa_collector.errors import RequestError
-from tropa_collector.events.timestamps import to_microseconds
 from tropa_collector.forward.supervisor import Forwarders
 from tropa_collector.metrics import Counters, exposition
 from tropa_collector.pipeline import Pipeline
@@ -61,10 +60,6 @@ class _Json(Response):
 
     def render(self, content: Any) -> bytes:
         return orjson.dumps(content)
-
-
-class _BadParameterError(RequestError):
-    code = "bad_parameter"
 
 
 def admin_app(parts: AdminParts) -> Starlette:
@@ -146,22 +141,24 @@ class _Api:
             type=asked.get("type"),
             name=asked.get("event"),
             source=asked.get("source"),
-            since=_time(asked.get("since")),
+            since=since(request),
             before=asked.get("before"),
-            limit=_limit(request),
+            limit=number(request, "limit", 100, MAX_LIMIT),
         )
         try:
             page = await self._parts.reader.events(query)
         except ValueError as error:
-            raise _BadParameterError(str(error)) from None
+            raise BadParameter(str(error)) from None
         return _Json({"events": page.rows, "next": page.next})
 
     async def quarantine(self, request: Request) -> Response:
         asked = request.query_params
         try:
-            page = await self._parts.reader.quarantine(code=asked.get("code"), before=asked.get("before"), limit=_limit(request))
+            page = await self._parts.reader.quarantine(
+                code=asked.get("code"), before=asked.get("before"), limit=number(request, "limit", 100, MAX_LIMIT)
+            )
         except ValueError as error:
-            raise _BadParameterError(str(error)) from None
+            raise BadParameter(str(error)) from None
         return _Json({"quarantine": page.rows, "next": page.next})
 
     async def replay(self, request: Request) -> Response:
@@ -189,13 +186,6 @@ class _Api:
         return _Json({"process": process, "store": store, "destinations": self._parts.forwarders.states()})
 
 
-def _limit(request: Request) -> int:
-    text = request.query_params.get("limit", "100")
-    if not re.fullmatch("[0-9]{1,4}", text) or not 1 <= int(text) <= MAX_LIMIT:
-        raise _BadParameterError(f"`limit` is a number from 1 to {MAX_LIMIT}; it was {text[:40]!r}.")
-    return int(text)
-
-
 def _asked_replay(body: bytes) -> tuple[str | None, list[int]]:
     """``code`` and ``ids`` of a replay's body; an empty list of ids is refused, because no ids at all mean all of them."""
     try:
@@ -206,22 +196,13 @@ def _asked_replay(body: bytes) -> tuple[str | None, list[int]]:
         code, ids = asked.get("code"), asked.get("ids")
         if isinstance(code, str | None) and (ids is None or _are_ids(ids)):
             return code, ids or []
-    raise _BadParameterError(f'Send {{"code": "..."}} or {{"ids": [1, 2]}}, at most {MAX_LIMIT}, or nothing at all for everything.')
+    raise BadParameter(f'Send {{"code": "..."}} or {{"ids": [1, 2]}}, at most {MAX_LIMIT}, or nothing at all for everything.')
 
 
 def _are_ids(value: object) -> bool:
     return (
         isinstance(value, list) and 1 <= len(value) <= MAX_LIMIT and all(type(one) is int and abs(one) < 1 << 63 for one in value)
     )
-
-
-def _time(text: str | None) -> int | None:
-    if text is None:
-        return None
-    try:
-        return to_microseconds(text)
-    except ValueError:
-        raise _BadParameterError(f"`since` is an ISO 8601 time such as 2026-11-21T20:31:35Z; it was {text[:40]!r}.") from None
 
 
 async def _request_error(_: Request, error: Exception) -> Response:

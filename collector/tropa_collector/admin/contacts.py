@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
@@ -12,9 +11,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tropa_collector.admin.parameters import BadParameter, number, since
 from tropa_collector.admin.refs import parse_ref
-from tropa_collector.errors import NotFound, RequestError
-from tropa_collector.events.timestamps import to_microseconds
+from tropa_collector.errors import NotFound
 from tropa_collector.store.protocol import ContactQuery, Operation, Ref
 
 if TYPE_CHECKING:
@@ -26,10 +25,6 @@ MAX_REASON_CHARS = 500
 _ROOT = "/api/v1/contacts"
 _MERGE = 'Send {"a": "user_id:42", "b": "email:anna@example.com", "actor": "who", "reason": "why"}.'
 _SPLIT = 'Send {"merge_id": 7} or {"identifiers": ["phone:+79161234567"]}, with "actor" and "reason" if you like.'
-
-
-class _BadParameterError(RequestError):
-    code = "bad_parameter"
 
 
 class _Json(Response):
@@ -73,46 +68,46 @@ class _Contacts:
             q=asked.get("q", ""),
             did=asked.get("did"),
             not_did=asked.get("not_did"),
-            since=_time(asked.get("since")),
+            since=since(request),
             before=asked.get("before"),
-            limit=_number(request, "limit", 100, MAX_LIMIT),
+            limit=number(request, "limit", 100, MAX_LIMIT),
         )
         try:
             page = await self._parts.contacts.search(query)
         except ValueError as error:
-            raise _BadParameterError(str(error)) from None
+            raise BadParameter(str(error)) from None
         return _Json({"contacts": page.rows, "next": page.next})
 
     async def contact(self, request: Request) -> Response:
         return _Json(_present(await self._parts.contacts.contact(self._ref(request)), request))
 
     async def timeline(self, request: Request) -> Response:
-        before, limit = request.query_params.get("before"), _number(request, "limit", 100, MAX_LIMIT)
+        before, limit = request.query_params.get("before"), number(request, "limit", 100, MAX_LIMIT)
         try:
             page = await self._parts.contacts.timeline(self._ref(request), before=before, limit=limit)
         except ValueError as error:
-            raise _BadParameterError(str(error)) from None
+            raise BadParameter(str(error)) from None
         page = _present(page, request)
         return _Json({"events": page.rows, "next": page.next})
 
     async def why(self, request: Request) -> Response:
         a, b = (request.query_params.get(name) for name in "ab")
         if (a is None) != (b is None):
-            raise _BadParameterError("Name both `a` and `b`, or neither.")
+            raise BadParameter("Name both `a` and `b`, or neither.")
         pair = None if a is None or b is None else (self._parsed(a), self._parsed(b))
         return _Json(_present(await self._parts.contacts.why(self._ref(request), pair), request))
 
     async def changes(self, request: Request) -> Response:
-        after, limit = _number(request, "after", 0, 10**18), _number(request, "limit", 100, MAX_LIMIT)
+        after, limit = number(request, "after", 0, 10**18), number(request, "limit", 100, MAX_LIMIT)
         rows = await self._parts.contacts.changes(after=after, limit=limit)
         return _Json({"changes": rows, "next": str(rows[-1]["id"]) if rows else str(after)})
 
     async def apart(self, request: Request) -> Response:
-        before, limit = request.query_params.get("before"), _number(request, "limit", 100, MAX_LIMIT)
+        before, limit = request.query_params.get("before"), number(request, "limit", 100, MAX_LIMIT)
         try:
             page = await self._parts.contacts.apart(after=before, limit=limit)
         except ValueError as error:
-            raise _BadParameterError(str(error)) from None
+            raise BadParameter(str(error)) from None
         return _Json({"cannot_link": page.rows, "next": page.next})
 
     async def merge(self, request: Request) -> Response:
@@ -127,7 +122,7 @@ class _Contacts:
         merge_id, names = body.get("merge_id"), body.get("identifiers", [])
         right = type(merge_id) is int and not names if merge_id is not None else _are_texts(names)
         if not right:
-            raise _BadParameterError(_SPLIT)
+            raise BadParameter(_SPLIT)
         said = _said({"actor": "operator", "reason": "split", **body}, _SPLIT)
         chosen = [tuple(self._parsed(name)) for name in names]
         what = {"ref": tuple(self._ref(request)), "merge_id": merge_id, "identifiers": chosen}
@@ -157,7 +152,7 @@ class _Contacts:
 
     def _named(self, body: Mapping[str, Any], name: str, shape: str) -> tuple[Any, ...]:
         if not isinstance(body.get(name), str):
-            raise _BadParameterError(shape)
+            raise BadParameter(shape)
         return tuple(self._parsed(body[name]))
 
     def _parsed(self, text: str) -> Ref:
@@ -176,33 +171,16 @@ async def _object(request: Request, shape: str) -> dict[str, Any]:
     except orjson.JSONDecodeError:
         body = None
     if not isinstance(body, dict):
-        raise _BadParameterError(shape)
+        raise BadParameter(shape)
     return body
 
 
 def _said(body: Mapping[str, Any], shape: str) -> Said:
     actor, reason = body.get("actor"), body.get("reason")
     if not all(isinstance(text, str) and 0 < len(text.strip()) <= MAX_REASON_CHARS for text in (actor, reason)):
-        raise _BadParameterError(f'{shape} "actor" and "reason" are kept in the ledger.')
+        raise BadParameter(f'{shape} "actor" and "reason" are kept in the ledger.')
     return Said(str(actor).strip(), str(reason).strip())
 
 
 def _are_texts(value: object) -> bool:
     return isinstance(value, list) and 0 < len(value) <= MAX_SPLIT and all(isinstance(one, str) for one in value)
-
-
-def _number(request: Request, name: str, default: int, most: int) -> int:
-    text = request.query_params.get(name, str(default))
-    least = min(default, 1)
-    if not re.fullmatch("[0-9]{1,18}", text) or not least <= int(text) <= most:
-        raise _BadParameterError(f"`{name}` is a number from {least} to {most}; it was {text[:40]!r}.")
-    return int(text)
-
-
-def _time(text: str | None) -> int | None:
-    if text is None:
-        return None
-    try:
-        return to_microseconds(text)
-    except ValueError:
-        raise _BadParameterError(f"`since` is an ISO 8601 time such as 2026-11-21T20:31:35Z; it was {text[:40]!r}.") from None

@@ -18,8 +18,9 @@ import orjson
 from tropa_collector.errors import NotFound, StoreError
 from tropa_collector.settings import Settings
 from tropa_collector.store.connection import Connection
+from tropa_collector.store.contacts.refs import members_of
 from tropa_collector.store.opened import store_of
-from tropa_collector.store.operations.dossier import EventIds, cuts, dossier, events, find_contact, members, mentions_of
+from tropa_collector.store.operations.dossier import EventIds, cuts, dossier, events, find_contact, mentions_of
 from tropa_collector.store.protocol import EventLog, Operation
 from tropa_collector.store.sqlite.file import FILE_NAME, reading
 from tropa_collector.store.sqlite.writing.archive import event_ids
@@ -118,7 +119,7 @@ def named_by(connection: Connection, ref: str, find: EventIds = event_ids) -> tu
         NotFound: nobody has this reference.
     """
     contact = contact_named(connection, ref)
-    everything = members(connection, contact)
+    everything = members_of(connection, contact)
     own = [row for row in everything if row.shared_from is None]  # a shared device stays with the others
     ids = {row.id for row in everything}
     bodies = (orjson.loads(row[7]) for row in events(connection, find(connection, ids)))

@@ -15,6 +15,13 @@ from tropa_collector.store.connection import Connection
 LOWEST, HIGHEST = -(1 << 62), 1 << 62
 #: timestamp and event id: the order of a timeline.
 Moment = tuple[int, int]
+#: Whose a row of ``events`` is, asked when it is read: a device's later events are nobody's once the device is shared.
+OWNER = (
+    "(SELECT CASE WHEN i.shared_from IS NOT NULL AND events.timestamp >= i.shared_from THEN i.shared_contact ELSE i.contact END"
+    " FROM identifiers AS i WHERE i.id = events.identifier)"
+)
+#: The columns of ``events`` that ``stored_event`` takes.
+EVENT = f"id, received_at, timestamp, original_at, source, trust, {OWNER}, body"
 _CURSOR = re.compile(r"(-?[0-9]{1,18})\.([0-9]{1,18})")
 
 

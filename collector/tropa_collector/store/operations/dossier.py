@@ -10,13 +10,11 @@ import orjson
 from tropa_collector.events.timestamps import to_iso
 from tropa_collector.identity.records import ERASED, Edge, Identifier, Key
 from tropa_collector.store.connection import Connection
+from tropa_collector.store.contacts.explanations import RULES
+from tropa_collector.store.contacts.refs import EDGE, contact_of, inside, members_of, merged_ids, public_ids
 from tropa_collector.store.operations.mentions import CUT, Mentions
-from tropa_collector.store.protocol import public_id, stored_event
+from tropa_collector.store.protocol import TRUST_NAMES, Ref, public_id, stored_event
 
-_TRUST: Final = ("claimed", "signed", "server")
-_RULES: Final = ("", "same_event", "alias", "manual", "inferred_by_device", "import")
-_IDENTIFIER: Final = ", ".join(Identifier._fields)
-_EDGE: Final = ", ".join(Edge._fields)
 _EVENT: Final = "id, received_at, timestamp, original_at, source, trust, identifier, body"
 _LOG: Final = ("id", "at", "action", "contact", "other_contact", "a", "b", "reason", "event_id", "actor", "detail")
 _PART: Final = 50_000  # rows of one slice of a scan
@@ -28,25 +26,10 @@ ERASED_CONTACT: Final = 3  # contacts.status
 def find_contact(connection: Connection, ref: str) -> int | None:
     """The live contact that ``kind:value`` or ``id:c12`` means."""
     kind, _, value = ref.partition(":")
-    if kind == "id":
-        number = value.removeprefix("c")
-        if not (number.isascii() and number.isdigit() and len(number) <= 18):
-            return None
-        sql = "SELECT CASE merged_into WHEN 0 THEN id ELSE merged_into END FROM contacts WHERE id = ?"
-        row = connection.execute(sql, (int(number),)).fetchone()
-    else:
-        row = connection.execute("SELECT contact FROM identifiers WHERE value = ? AND kind = ?", (value, kind)).fetchone()
-    return None if row is None else int(row[0])
-
-
-def members(connection: Connection, contact: int) -> list[Identifier]:
-    rows = connection.execute(f"SELECT {_IDENTIFIER} FROM identifiers WHERE contact = ? ORDER BY id", (contact,))
-    return [Identifier._make(row) for row in rows]
-
-
-def inside(ids: Collection[int]) -> str:
-    """Integers of ours for an IN list."""
-    return ",".join(map(str, sorted(ids))) or "-1"  # standard SQL has no empty list
+    if kind != "id":
+        return contact_of(connection, Ref(kind, value))
+    number = value.removeprefix("c")
+    return contact_of(connection, Ref(id=int(number))) if number.isascii() and number.isdigit() and len(number) <= 18 else None
 
 
 def events(connection: Connection, ids: Sequence[int]) -> Iterator[tuple[Any, ...]]:
@@ -56,7 +39,7 @@ def events(connection: Connection, ids: Sequence[int]) -> Iterator[tuple[Any, ..
 
 def dossier(connection: Connection, contact: int, find: EventIds) -> dict[str, Any]:
     """All of it as plain JSON values. ``find`` is how the store finds the events of identifiers."""
-    own = members(connection, contact)
+    own = members_of(connection, contact)
     ids = {row.id for row in own}
     shared_from = {row.id: row.shared_from for row in own if row.shared_from is not None}
     rows = [row for row in events(connection, find(connection, ids)) if row[2] < shared_from.get(row[6], LAST)]
@@ -69,7 +52,7 @@ def dossier(connection: Connection, contact: int, find: EventIds) -> dict[str, A
         "events": [stored_event((*row[:6], contact, row[7])) for row in rows],
         "links": [_link(edge, known) for edge in map(Edge._make, connection.execute(_EDGES.format(ids=inside(ids))))],
         "ledger": [
-            _entry(row) for row in connection.execute(_LEDGER.format(ids=inside({contact, *_merged_ids(connection, contact)})))
+            _entry(row) for row in connection.execute(_LEDGER.format(ids=inside({contact, *merged_ids(connection, contact)})))
         ],
         "quarantine": [_quarantined(connection, number) for number in quarantined(connection, mentions)],
     }
@@ -82,29 +65,25 @@ _NAMES: Final = (
 _TRAITS: Final = (
     "SELECT identifier, key, value, trust, ts, event_id, source, first_value, first_ts FROM traits WHERE identifier IN ({ids})"
 )
-_EDGES: Final = f"SELECT {_EDGE} FROM edges WHERE a IN ({{ids}}) UNION SELECT {_EDGE} FROM edges WHERE b IN ({{ids}})"
+_EDGES: Final = f"SELECT {EDGE} FROM edges WHERE a IN ({{ids}}) UNION SELECT {EDGE} FROM edges WHERE b IN ({{ids}})"
 _LEDGER: Final = f"SELECT {', '.join(_LOG)} FROM identity_log WHERE contact IN ({{ids}}) OR other_contact IN ({{ids}}) ORDER BY id"
-
-
-def _merged_ids(connection: Connection, contact: int) -> list[int]:
-    return [row[0] for row in connection.execute("SELECT id FROM contacts WHERE merged_into = ? AND merged_into != 0", (contact,))]
 
 
 def _contact(connection: Connection, contact: int) -> dict[str, Any]:
     first_seen, status = connection.execute("SELECT first_seen, status FROM contacts WHERE id = ?", (contact,)).fetchone()
-    merged = [public_id(number) for number in _merged_ids(connection, contact)]
+    merged = public_ids(merged_ids(connection, contact))
     return {"id": public_id(contact), "first_seen_at": to_iso(first_seen), "merged_ids": merged, "erased": status == ERASED_CONTACT}
 
 
 def _identifier(row: Identifier) -> dict[str, Any]:
     value = None if row.state == ERASED else row.value
-    return {"kind": row.kind, "value": value, "first_seen_at": to_iso(row.first_seen), "trust": _TRUST[row.trust]}
+    return {"kind": row.kind, "value": value, "first_seen_at": to_iso(row.first_seen), "trust": TRUST_NAMES[row.trust]}
 
 
 def _trait(row: Sequence[Any], known: dict[int, dict[str, str]]) -> dict[str, Any]:
     identifier, key, value, trust, ts, event_id, source, first_value, first_ts = row
     return {
-        "name": key, "value": orjson.loads(value or "null"), "at": to_iso(ts), "trust": _TRUST[trust], "source": source,
+        "name": key, "value": orjson.loads(value or "null"), "at": to_iso(ts), "trust": TRUST_NAMES[trust], "source": source,
         "event": event_id, "identifier": known[identifier], "first_value": orjson.loads(first_value or "null"),
         "first_at": to_iso(first_ts),
     }  # fmt: skip
@@ -112,7 +91,7 @@ def _trait(row: Sequence[Any], known: dict[int, dict[str, str]]) -> dict[str, An
 
 def _link(edge: Edge, known: dict[int, dict[str, str]]) -> dict[str, Any]:
     return {
-        "a": known.get(edge.a), "b": known.get(edge.b), "rule": _RULES[edge.rule], "trust": _TRUST[edge.trust],
+        "a": known.get(edge.a), "b": known.get(edge.b), "rule": RULES[edge.rule], "trust": TRUST_NAMES[edge.trust],
         "source": edge.source, "event": edge.first_event, "first_at": to_iso(edge.first_ts), "last_at": to_iso(edge.last_ts),
         "revoked": bool(edge.revoked),
     }  # fmt: skip

@@ -15,7 +15,8 @@ from collections.abc import Collection, Sequence
 from tropa_collector.identity.operations import OperationError, Operator, split
 from tropa_collector.identity.records import ERASED, LIVE, Identifier, Key
 from tropa_collector.store.connection import Connection
-from tropa_collector.store.operations.dossier import ERASED_CONTACT, event_cuts, inside, members, newest_event, quarantined
+from tropa_collector.store.contacts.refs import inside, members_of
+from tropa_collector.store.operations.dossier import ERASED_CONTACT, event_cuts, newest_event, quarantined
 from tropa_collector.store.operations.erased import hashed
 from tropa_collector.store.operations.mentions import Mentions
 from tropa_collector.store.operations.workplace import Archive, Refused, Workplace
@@ -33,7 +34,7 @@ def erase(  # noqa: PLR0913 - what was found of the person, and by whom it is as
     """
     connection = place.connection
     _expect_person(connection, contact)
-    own = members(connection, contact)
+    own = members_of(connection, contact)
     ids, keys = {row.id for row in own}, [_key(row) for row in own if row.shared_from is None]
     mentions = Mentions(keys, spellings)
     late_events = list(event_cuts(connection, mentions, ids, through_event, newest_event(connection)))

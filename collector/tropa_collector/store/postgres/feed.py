@@ -8,15 +8,12 @@ from typing import Final
 from tropa_collector.store.connection import number
 from tropa_collector.store.contacts.explanations import CHANGES
 from tropa_collector.store.contacts.feed import change_before, changes_between, identifier_rows
-from tropa_collector.store.postgres.reader import CONTACT
+from tropa_collector.store.contacts.shares import EVENT
 from tropa_collector.store.postgres.session import Session
 from tropa_collector.store.postgres.snapshots import Snapshots
 from tropa_collector.store.protocol import IdentifierRow, Logged, Stream, Stretch, stored_event
 
-_EVENTS: Final = (
-    f"SELECT id, received_at, timestamp, original_at, source, trust, {CONTACT}, body, identifier"
-    " FROM events WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"
-)
+_EVENTS: Final = f"SELECT {EVENT}, identifier FROM events WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"
 _ACTIONS: Final = ",".join(f"'{action}'" for action in CHANGES)
 _OUT_OF_ORDER: Final = 20_000  # events are received in one order and numbered in another, but not by more than this
 

@@ -9,9 +9,9 @@ from typing import Any, Final, TypeVar
 
 from tropa_collector.identity.records import LIVE, Key
 from tropa_collector.store.contacts.lists import MAX_TRAIT_NAMES, contact_row
+from tropa_collector.store.contacts.shares import EVENT
 from tropa_collector.store.postgres.connect import Connection, connect
 from tropa_collector.store.postgres.doers import doers
-from tropa_collector.store.postgres.reader import COLUMNS
 from tropa_collector.store.postgres.session import Session
 from tropa_collector.store.protocol import stored_event
 
@@ -56,7 +56,7 @@ def list_events(url: str, *, since: int | None, type_: str | None, name: str | N
         if value is not None:
             where.append(test)
             values.append(value)
-    sql = f"SELECT {COLUMNS} FROM events WHERE {' AND '.join(where)} ORDER BY id LIMIT {PAGE_ROWS}"
+    sql = f"SELECT {EVENT} FROM events WHERE {' AND '.join(where)} ORDER BY id LIMIT {PAGE_ROWS}"
     with reading(url) as session:
         for row in _paged(session, sql, values):
             yield stored_event(row)

@@ -12,7 +12,7 @@ import asyncpg
 from tropa_collector.errors import Conflict, NotFound, StoreError, Unavailable
 from tropa_collector.identity.policy import Policy
 from tropa_collector.identity.records import NextIds, Plan, Snapshot
-from tropa_collector.store.operations.dossier import inside
+from tropa_collector.store.contacts.refs import inside
 from tropa_collector.store.operations.erased import shell
 from tropa_collector.store.operations.erasure import erase
 from tropa_collector.store.operations.registry import OPERATIONS as SHARED

@@ -6,17 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from tropa_collector.events.timestamps import to_iso
+from tropa_collector.store.contacts.shares import EVENT
 from tropa_collector.store.pages import OUTCOMES, cursor, quarantine_entry
 from tropa_collector.store.postgres.session import Session
 from tropa_collector.store.postgres.snapshots import Snapshots
 from tropa_collector.store.protocol import EventQuery, Page, stored_event
 
-#: Whose an event is, is asked when it is read: a device's later events are nobody's once the device is shared.
-CONTACT = (
-    "(SELECT CASE WHEN i.shared_from IS NOT NULL AND events.timestamp >= i.shared_from THEN i.shared_contact ELSE i.contact END"
-    " FROM identifiers AS i WHERE i.id = events.identifier)"
-)
-COLUMNS = f"id, received_at, timestamp, original_at, source, trust, {CONTACT}, body"
 _LAST_HOUR = "minute > (SELECT max(minute) - 60 FROM rollups)"
 
 
@@ -64,7 +59,7 @@ def _events(session: Session, query: EventQuery) -> Page:
         where.append("received_at <= ? AND (received_at, id) < (?, ?)")  # the first alone leaves days out
         at, number = cursor(query.before, 2)
         values += [at, at, number]
-    sql = f"SELECT {COLUMNS} FROM events WHERE {' AND '.join(where)} ORDER BY received_at DESC, id DESC LIMIT ?"
+    sql = f"SELECT {EVENT} FROM events WHERE {' AND '.join(where)} ORDER BY received_at DESC, id DESC LIMIT ?"
     rows = session.execute(sql, [*values, query.limit + 1]).fetchall()
     shown = rows[: query.limit]
     return Page([stored_event(row) for row in shown], f"{shown[-1][1]}-{shown[-1][0]}" if len(rows) > query.limit else None)

@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import Final, Protocol
+from typing import Final
 
 from tropa_collector.store.postgres.connect import LOCK_CLASS, RETENTION, Connection
 from tropa_collector.store.postgres.partitions import DAY, day_of, days_before, drop_day
+from tropa_collector.store.retention import RetentionOptions, overdue
 
 STEP_ROWS: Final = 2_000
 STEPS: Final = 50  # of one table at a time: what is left waits for the next time
-
-
-class RetentionOptions(Protocol):
-    @property
-    def retention_days(self) -> int: ...
-    @property
-    def quarantine_days(self) -> int: ...
-    @property
-    def quarantine_bytes(self) -> int: ...
-    @property
-    def dedupe_days(self) -> int: ...
 
 
 async def purge(connection: Connection, options: RetentionOptions) -> None:
@@ -64,13 +54,7 @@ async def _quarantine_step(connection: Connection, options: RetentionOptions, no
             "SELECT id, received_at, octet_length(original) + octet_length(receipt) FROM quarantine ORDER BY id LIMIT $1", STEP_ROWS
         )
         excess, before = held - options.quarantine_bytes, now - options.quarantine_days * DAY
-        gone: list[int] = []
-        freed = 0
-        for number, received_at, size in rows:
-            if freed >= excess and received_at >= before:
-                break
-            gone.append(number)
-            freed += size
+        gone, freed = overdue(rows, excess=excess, before=before)
         if gone:
             await connection.execute("DELETE FROM quarantine WHERE id = ANY($1::bigint[])", gone)
             for name, by in (("quarantine_bytes", -freed), ("quarantine_dropped", len(gone))):

@@ -13,19 +13,13 @@ from tropa_collector.errors import StoreError
 from tropa_collector.store.connection import number, number_or_none
 from tropa_collector.store.contacts.explanations import CHANGES
 from tropa_collector.store.contacts.feed import change_before, changes_between, identifier_rows
+from tropa_collector.store.contacts.shares import EVENT
 from tropa_collector.store.protocol import IdentifierRow, Logged, Stream, Stretch, stored_event
 from tropa_collector.store.sqlite.file import FILE_NAME
 
 Result = TypeVar("Result")
 
-_CONTACT: Final = (
-    "(SELECT CASE WHEN i.shared_from IS NOT NULL AND e.timestamp >= i.shared_from THEN i.shared_contact ELSE i.contact END"
-    " FROM identifiers AS i WHERE i.id = e.identifier)"
-)
-_EVENTS: Final = (
-    f"SELECT id, received_at, timestamp, original_at, source, trust, {_CONTACT}, body, identifier"
-    " FROM events AS e WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"
-)
+_EVENTS: Final = f"SELECT {EVENT}, identifier FROM events WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"
 _ACTIONS: Final = ",".join(f"'{action}'" for action in CHANGES)
 _TABLES: Final[dict[Stream, tuple[str, str]]] = {"events": ("events", "received_at"), "changes": ("identity_log", "at")}
 _OUT_OF_ORDER: Final = 5_000  # events are received in one order and committed in another, but not by more than this

@@ -5,19 +5,14 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from tropa_collector.identity.records import LIVE, Key
 from tropa_collector.store.contacts.lists import MAX_TRAIT_NAMES, contact_row
+from tropa_collector.store.contacts.shares import EVENT
 from tropa_collector.store.protocol import stored_event
 from tropa_collector.store.sqlite.file import reading
 from tropa_collector.store.sqlite.reading.doers import gather_doers
-
-_CONTACT: Final = (
-    "(SELECT CASE WHEN i.shared_from IS NOT NULL AND e.timestamp >= i.shared_from THEN i.shared_contact ELSE i.contact END"
-    " FROM identifiers AS i WHERE i.id = e.identifier)"
-)
-_EVENT: Final = f"id, received_at, timestamp, original_at, source, trust, {_CONTACT}, body"
 
 
 def trait_names(file: Path) -> list[str]:
@@ -35,7 +30,7 @@ def list_events(file: Path, *, since: int | None, type_: str | None, name: str |
             where.append(test)
             values.append(value)
     with reading(file) as connection:
-        for row in connection.execute(f"SELECT {_EVENT} FROM events AS e WHERE {' AND '.join(where)} ORDER BY id", values):
+        for row in connection.execute(f"SELECT {EVENT} FROM events WHERE {' AND '.join(where)} ORDER BY id", values):
             yield stored_event(row)
 
 

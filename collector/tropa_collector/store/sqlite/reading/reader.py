@@ -12,18 +12,13 @@ import aiosqlite
 
 from tropa_collector.errors import StoreError
 from tropa_collector.events.timestamps import to_iso
+from tropa_collector.store.contacts.shares import EVENT
 from tropa_collector.store.hashing import hash64
 from tropa_collector.store.pages import OUTCOMES, cursor, quarantine_entry
 from tropa_collector.store.protocol import EventQuery, Page, stored_event
 from tropa_collector.store.sqlite.file import FILE_NAME
 
 CONNECTIONS = 2
-#: Whose an event is, is asked when it is read: a device's later events are nobody's once the device is shared.
-_CONTACT = (
-    "(SELECT CASE WHEN i.shared_from IS NOT NULL AND events.timestamp >= i.shared_from THEN i.shared_contact ELSE i.contact END"
-    " FROM identifiers AS i WHERE i.id = events.identifier)"
-)
-_COLUMNS = f"id, received_at, timestamp, original_at, source, trust, {_CONTACT}, body"
 
 
 class SqliteReader:
@@ -147,7 +142,7 @@ async def _events_by_time(connection: aiosqlite.Connection, query: EventQuery) -
         values.extend(cursor(query.before, 2))
     rows = await _all(
         connection,
-        f"SELECT {_COLUMNS} FROM events WHERE {' AND '.join(where)} ORDER BY received_at DESC, id DESC LIMIT ?",
+        f"SELECT {EVENT} FROM events WHERE {' AND '.join(where)} ORDER BY received_at DESC, id DESC LIMIT ?",
         [*values, query.limit + 1],
     )
     more = len(rows) > query.limit
@@ -161,15 +156,14 @@ async def _events_by_message_id(connection: aiosqlite.Connection, query: EventQu
     """The log's tail, then the dedupe index read from its newest end: a debugging look-up pays for itself, not every event."""
     rows = await _all(
         connection,
-        f"SELECT {_COLUMNS} FROM events"
-        " WHERE id > (SELECT value FROM counters WHERE name = 'dedupe_through_id') AND message_id = ?",
+        f"SELECT {EVENT} FROM events WHERE id > (SELECT value FROM counters WHERE name = 'dedupe_through_id') AND message_id = ?",
         (query.message_id,),
     )
     sources = [name for (name,) in await _all(connection, "SELECT DISTINCT source FROM rollups")]
     keys = [hash64(query.message_id or "") ^ hash64("source\0" + source) for source in sources]
     rows += await _all(
         connection,
-        f"SELECT {_COLUMNS} FROM events WHERE message_id = ? AND id IN"
+        f"SELECT {EVENT} FROM events WHERE message_id = ? AND id IN"
         f" (SELECT event_id FROM dedupe WHERE key IN ({','.join('?' * len(keys))}))",
         (query.message_id, *keys),
     )

@@ -8,8 +8,8 @@ from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from tropa_collector.store.connection import Connection
+from tropa_collector.store.contacts.refs import inside
 from tropa_collector.store.deeds import deeds_of
-from tropa_collector.store.operations.dossier import inside
 from tropa_collector.store.operations.workplace import Archive
 from tropa_collector.store.sqlite.writing.erased import directory_of, make_key
 

@@ -4,21 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from typing import Protocol
+
+from tropa_collector.store.retention import RetentionOptions, overdue
 
 STEP_ROWS = 500
 _DAY = 86_400_000_000
-
-
-class RetentionOptions(Protocol):
-    @property
-    def retention_days(self) -> int: ...
-    @property
-    def quarantine_days(self) -> int: ...
-    @property
-    def quarantine_bytes(self) -> int: ...
-    @property
-    def dedupe_days(self) -> int: ...
 
 
 class Retention:
@@ -76,17 +66,13 @@ class Retention:
         (oldest,) = self._connection.execute("SELECT received_at FROM quarantine ORDER BY id LIMIT 1").fetchone() or (now,)
         if excess <= 0 and oldest >= before:
             return
-        dropped, freed = 0, 0
         rows = self._connection.execute(
             "SELECT id, received_at, length(original) + length(CAST(receipt AS BLOB)) FROM quarantine ORDER BY id LIMIT ?",
             (STEP_ROWS,),
         ).fetchall()
-        for quarantine_id, received_at, size in rows:
-            if freed >= excess and received_at >= before:
-                break
-            self._connection.execute("DELETE FROM quarantine WHERE id = ?", (quarantine_id,))
-            dropped, freed = dropped + 1, freed + size
-        self._count("quarantine_dropped", dropped)
+        gone, freed = overdue(rows, excess=excess, before=before)
+        self._connection.executemany("DELETE FROM quarantine WHERE id = ?", [(number,) for number in gone])
+        self._count("quarantine_dropped", len(gone))
         self._count("quarantine_bytes", -freed)
 
 
