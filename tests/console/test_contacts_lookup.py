@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from starlette.requests import Request
 
-from tropa_collector.admin.console.contacts_lookup import as_stored, name_of, ref_in
+from tropa_collector.admin.console.contacts_lookup import LISTED, Lookup, as_stored, name_of, ref_in
 from tropa_collector.admin.console.contacts_operations import handle
 from tropa_collector.admin.console.masking import masked
+from tropa_collector.admin.console.rendering import Visit, attend, render
 from tropa_collector.admin.console.words import Words
-from tropa_collector.store.protocol import Ref
+from tropa_collector.store.protocol import ContactQuery, Page, Ref
 
 
 @pytest.mark.parametrize(
@@ -67,6 +71,54 @@ def test_what_stands_for_an_identifier_says_nothing_and_survives_the_mask() -> N
     handles = {handle({"kind": "phone", "value": f"+7916123{number:04}"}) for number in range(2_000)}
     assert len(handles) == 2_000
     assert {masked(one) for one in handles} == handles
+
+
+class OnePage:
+    """A search that finds this page."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+
+    async def search(self, _: ContactQuery) -> Page:
+        return self._page
+
+
+def rows_of(page: Page, query: str) -> str:
+    """The list's part of the page, for what was found."""
+    request = Request({"type": "http", "method": "GET", "path": "/contacts", "query_string": query.encode(), "headers": []})
+    attend(request, Visit(None, Words("en"), ""))
+    parts = SimpleNamespace(settings=SimpleNamespace(default_country=None), contacts=OnePage(page))
+    listed = asyncio.run(Lookup(cast(Any, parts)).listed(request))
+    return bytes(render(request, "contact_rows.html", listed).body).decode()
+
+
+def contact(number: int) -> dict[str, Any]:
+    seen = {"first_seen_at": "2026-11-21T10:00:00.000Z", "last_seen_day": "2026-11-21"}
+    return {"id": f"c{number}", "identifiers": [], "identifiers_count": 0, "traits": {}, **seen}
+
+
+ON = 'hx-get="?did=Order&amp;before=20778.5" hx-trigger="revealed"'
+
+
+def test_a_search_that_ended_early_goes_on_by_itself() -> None:
+    empty = rows_of(Page([], "20778.5"), "did=Order")
+    assert ON in empty
+    assert "<table" not in empty
+    assert "Nobody is found" not in empty
+    short = rows_of(Page([contact(1)], "20778.5"), "did=Order&before=20779.1")
+    assert ON in short
+    assert "/contacts/id:c1" in short
+
+
+def test_a_full_page_waits_for_who_asks_for_more() -> None:
+    full = rows_of(Page([contact(number) for number in range(LISTED)], "20778.5"), "did=Order")
+    assert "revealed" not in full
+    assert 'href="?did=Order&amp;before=20778.5"' in full
+
+
+def test_the_end_of_a_long_search_does_not_say_that_nobody_is_found() -> None:
+    assert "Nobody is found" in rows_of(Page([]), "did=Order")
+    assert "Nobody is found" not in rows_of(Page([]), "did=Order&before=20778.5")
 
 
 @pytest.mark.parametrize(

@@ -178,6 +178,9 @@ def test_a_search_finds_whom_a_look_at_all_rows_finds_in_the_same_order(
 ) -> None:
     """Each filter, alone and with others, whole and by pages that end early."""
     bound(monkeypatch, many=many)
+    times = sorted(at for (at,) in mixed.file.rows("SELECT timestamp FROM events"))
+    share = f"UPDATE identifiers SET shared_from = {times[len(times) // 20]}, shared_contact = 999999 WHERE id % 9 != 0"
+    mixed.file.connection.execute(f"{share} AND shared_from IS NULL")
     everybody = listed(mixed)
     assert 10 < len(everybody) < 1_000
     for question in QUESTIONS:
@@ -187,6 +190,18 @@ def test_a_search_finds_whom_a_look_at_all_rows_finds_in_the_same_order(
             wanted -= did(mixed, question["not_did"], since) if "not_did" in question else set()
             expected = [public_id(contact) for contact in everybody if contact in wanted]
             assert mixed.found(limit=5, since=since, **question) == expected, (question, since)
+
+
+def test_what_each_did_once_is_found_in_runs_that_were_not_read_to_their_end(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bound(monkeypatch, many=True)
+    for start in range(0, 200, 20):
+        calls = [call(f"m{n}", n, f"u{n:03}") for n in range(start, start + 20)]
+        records = [record_of(one, name=ADDED if n % 4 else ORDERED) for n, one in enumerate(calls)]
+        opened.file.transaction.commit([Submission(records)])
+    assert len(opened.found(did=ADDED)) == len(opened.found(not_did=ORDERED)) == 150
+    assert len(opened.found(did=ORDERED)) == len(opened.found(not_did=ADDED)) == 50
 
 
 def test_pages_of_contacts_are_the_list_ordered_by_the_day_last_seen(mixed: Opened) -> None:
