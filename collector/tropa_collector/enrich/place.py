@@ -7,13 +7,15 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from importlib.metadata import version
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import iptocc
 
 from tropa_collector.enrich.bounded_cache import BoundedCache
 from tropa_collector.enrich.enrichment import Enrichment
-from tropa_collector.enrich.geo_database import GeoDatabase
+
+if TYPE_CHECKING:
+    from tropa_collector.enrich.geo_database import GeoDatabase
 
 REFRESH_SECONDS = 1.0
 MAX_ADDRESS_CHARS = 64  # an IPv6 address with a scope
@@ -31,7 +33,7 @@ class Places:
     """
 
     def __init__(self, databases: Sequence[str], max_items: int, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._databases = tuple(GeoDatabase(path) for path in databases)
+        self._databases = tuple(map(_opened, databases))
         self._known: BoundedCache[str, Enrichment | None] = BoundedCache(self._read, max_items, MAX_ADDRESS_CHARS)
         self._monotonic = monotonic
         self._refresh_at = monotonic() + REFRESH_SECONDS
@@ -82,6 +84,12 @@ def _stored(address: str, mode: str) -> str | None:
     if ip is None or mode == "full":
         return str(ip) if ip else None
     return str(type(ip)(int(ip) & _KEPT_BITS[ip.version]))
+
+
+def _opened(path: str) -> GeoDatabase:
+    from tropa_collector.enrich.geo_database import GeoDatabase  # noqa: PLC0415 - 0.6 MiB that most do without
+
+    return GeoDatabase(path)
 
 
 def _parse(address: str) -> IPv4Address | IPv6Address | None:
