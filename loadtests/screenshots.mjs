@@ -1,8 +1,9 @@
 // Pictures of the console's pages: each × English and Russian × light and dark × desktop and phone, in Debian's Chromium.
 //
-//   TROPA_ADMIN_TOKEN=… node loadtests/screenshots.mjs --url http://127.0.0.1:8001 --out DIRECTORY [--fresh] [--only NAME,NAME] [--languages en,ru] [--themes …] [--sizes …]
+//   TROPA_ADMIN_TOKEN=… node loadtests/screenshots.mjs --url http://127.0.0.1:8001 --out DIRECTORY [--fresh] [--fold] [--only NAME,NAME] [--languages en,ru] [--themes …] [--sizes …]
 //
-// A page is a path, and what to do there before the picture is taken. With --fresh the collector is one that has received nothing.
+// A page is a path, and what to do there before the picture is taken. With --fresh the collector is one that has received nothing;
+// with --fold a picture ends where the window does.
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -15,6 +16,7 @@ const { values: asked } = parseArgs({
     out: { type: 'string', default: 'screenshots' },
     only: { type: 'string', default: '' },
     fresh: { type: 'boolean', default: false },
+    fold: { type: 'boolean', default: false },
     languages: { type: 'string', default: 'en,ru' },
     themes: { type: 'string', default: 'light,dark' },
     sizes: { type: 'string', default: 'desktop,phone' },
@@ -119,7 +121,7 @@ const shoot = async (language, theme, size) => {
     if (ready) await page.waitForSelector(ready, { timeout: 10_000 }).catch(() => console.error(`${name}: nothing at ${ready}`));
     await then?.(page);
     await sleep(250);
-    await page.screenshot({ path: join(asked.out, `${name}.${language}.${theme}.${size}.png`), fullPage: new URL(page.url()).pathname !== '/live' });
+    await page.screenshot({ path: join(asked.out, `${name}.${language}.${theme}.${size}.png`), fullPage: !asked.fold && new URL(page.url()).pathname !== '/live' });
     await page.close();
     taken += 1;
   }

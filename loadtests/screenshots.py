@@ -1,6 +1,7 @@
 """Pictures of every page of the console, made over the demo shop's visitors and of a collector without any: ``make screenshots``.
 
     python -m loadtests.screenshots [--out screenshots] [--visits 400] [--only overview,live]
+    python -m loadtests.screenshots --readme     # the README's two, into loadtests/results
 
 Each page × English and Russian × light and dark × desktop and phone, in Debian's Chromium. The demo has two destinations:
 one works, one cannot be reached.
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,6 +25,8 @@ from loadtests.collector_process import CollectorProcess, free_port
 TOKEN = "the-token-of-the-screenshots"
 PLAYED = "past visits played"
 PATIENCE_SECONDS = 300.0
+RESULTS = Path(__file__).with_name("results")
+README = ("overview", "contact")  # pages, as they look when they open
 DESTINATIONS = """
 [destinations.lake]
 type = "jsonl"
@@ -41,12 +45,24 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("screenshots"))
     parser.add_argument("--visits", type=int, default=400, help="of the demo, a day")
     parser.add_argument("--only", default="", help="names of pages, with commas; those of the empty collector begin with fresh_")
+    parser.add_argument("--readme", action="store_true", help="the README's pictures alone")
     asked = parser.parse_args()
+    if asked.readme:
+        return _pictures_of_readme(asked.visits)
     with tempfile.TemporaryDirectory() as folder:
         with _demo(Path(folder), asked.visits) as url:
             failed = _pictures(url, TOKEN, asked.out, asked.only)
         with CollectorProcess(Path(folder) / "fresh") as fresh:
             return _pictures(fresh.admin_url, fresh.admin_token, asked.out, asked.only, "--fresh") or failed
+
+
+def _pictures_of_readme(visits: int) -> int:
+    options = ("--fold", "--languages", "en", "--themes", "light", "--sizes", "desktop")
+    with tempfile.TemporaryDirectory() as folder, _demo(Path(folder), visits) as url:
+        failed = _pictures(url, TOKEN, Path(folder), ",".join(README), *options)
+        for name in README:
+            shutil.copy(Path(folder) / f"{name}.en.light.desktop.png", RESULTS / f"console_{name}.png")
+    return failed
 
 
 def _pictures(url: str, token: str, out: Path, only: str, *options: str) -> int:
