@@ -2,9 +2,9 @@
 
     python -m loadtests.console_scale --events 5000000 --seconds 20
 
-The store is that of ``console_store.py``: one contact has an event in 25. The figures are printed with the machine's load
-beside them; the cost of the live view is CPU seconds of the collector and its writer an event, which a busy machine changes
-little.
+The store is that of ``console_store.py``: one contact has an event in 25. What is asked of its pages is in
+``console_pages.py``. The figures are printed with the machine's load beside them; the cost of the live view is CPU seconds of
+the collector and its writer an event, which a busy machine changes little. Ends with status 1 when a target is missed.
 """
 
 from __future__ import annotations
@@ -20,25 +20,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import quote
 
 import orjson
 
 from loadtests.bodies import stream
 from loadtests.collector_process import CollectorProcess
-from loadtests.console_store import BATCH, EMAIL, PHONE, make
+from loadtests.console_pages import first_bytes, sign_in
+from loadtests.console_store import BATCH, EMAIL, make
 from tropa_collector.store.sqlite.file import FILE_NAME
 
-PAGES = (
-    "/", "/overview/figures", "/overview/day.json", "/live", "/live/event/1",
-    "/schema", "/schema/event?type=track&name=Product+Added", "/quarantine", "/setup", "/setup/try",
-)  # fmt: skip
-LISTS = (
-    "/contacts", f"/contacts?q={EMAIL}", "/contacts?q=anna.l", f"/contacts?q={quote(PHONE)}", "/contacts?q=8+916+123",
-    "/contacts?q=u-", "/contacts?did=Product+Added",
-)  # fmt: skip
-OF_ONE = ("", "/timeline", "/days.json", "/identity", "/merge", "/merge?q=u-", "/merge?with=id:c2", "/erase")
 BROWSER_START_SECONDS = 3
+LIVE_VIEW_PERCENT = 5  # that an open live view may cost ingest
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -49,44 +41,20 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--data", type=Path, help="Keep the store here, and use it again.")
+    parser.add_argument("--pages-alone", action="store_true", help="Leave the live view out.")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         collector = CollectorProcess((asked.data or Path(folder)) / "data", network_events_per_second=0)
         if not (collector.data / FILE_NAME).is_file():
             make(collector, asked.events)
         with collector:
-            print(f"{collector.count_events():,} events")
-            _first_bytes(collector)
-            _smoothness(collector, asked.rate, asked.seconds)
-            _cost(collector, asked.rate, asked.seconds, asked.pairs)
-
-
-def _first_bytes(collector: CollectorProcess) -> None:
-    cookie, ref = _sign_in(collector), f"email:{EMAIL}"
-    print(f"{collector.admin(f'/api/v1/contacts/{ref}')['events_count']:,} events of one contact; load {os.getloadavg()[0]:.1f}")
-    for path in (*PAGES, *LISTS, *(f"/contacts/{ref}{rest}" for rest in OF_ONE)):
-        times = [_first_byte(collector, cookie, path) for _ in range(5)]
-        print(f"{path:48} first {times[0]:7.1f} ms   median of the next {statistics.median(times[1:]):7.1f} ms")
-
-
-def _sign_in(collector: CollectorProcess) -> str:
-    headers = {"Origin": collector.admin_url, "Content-Type": "application/x-www-form-urlencoded"}
-    connection = http.client.HTTPConnection("127.0.0.1", collector.admin_port, timeout=60)
-    connection.request("POST", "/sign-in", f"token={collector.admin_token}", headers)
-    return connection.getresponse().headers["set-cookie"].partition(";")[0]
-
-
-def _first_byte(collector: CollectorProcess, cookie: str, path: str) -> float:
-    connection = http.client.HTTPConnection("127.0.0.1", collector.admin_port, timeout=60)
-    connection.connect()
-    started = time.perf_counter()
-    connection.request("GET", path, headers={"Cookie": cookie, "Accept": "text/html"})
-    response = connection.getresponse()
-    response.read(1)
-    elapsed = 1_000 * (time.perf_counter() - started)
-    assert response.status == 200, (path, response.status)
-    connection.close()
-    return elapsed
+            held = first_bytes(collector)
+            events = collector.admin(f"/api/v1/contacts/email:{EMAIL}")["events_count"]
+            print(f"{collector.count_events():,} events, {events:,} of them of one contact")
+            if not asked.pages_alone:
+                _smoothness(collector, asked.rate, asked.seconds)
+                held &= _cost(collector, asked.rate, asked.seconds, asked.pairs)
+    raise SystemExit(not held)
 
 
 def _smoothness(collector: CollectorProcess, rate: int, seconds: float) -> None:
@@ -107,15 +75,20 @@ def _smoothness(collector: CollectorProcess, rate: int, seconds: float) -> None:
     )
 
 
-def _cost(collector: CollectorProcess, rate: int, seconds: float, pairs: int) -> None:
-    cookie, plain, watched = _sign_in(collector), list[float](), list[float]()
+def _cost(collector: CollectorProcess, rate: int, seconds: float, pairs: int) -> bool:
+    cookie, plain, watched = sign_in(collector), list[float](), list[float]()
     _ingest(collector, rate, 3)
     for _ in range(pairs):
         plain.append(_ingest(collector, rate, seconds))
         with _live(collector, cookie):
             watched.append(_ingest(collector, rate, seconds))
     extra = 100 * (statistics.median(watched) / statistics.median(plain) - 1)
-    print(f"CPU an event: {statistics.median(plain):.1f} µs, with a live view {statistics.median(watched):.1f} µs: {extra:+.1f} %")
+    verdict = "holds" if extra <= LIVE_VIEW_PERCENT else "MISSES"
+    print(
+        f"CPU an event: {statistics.median(plain):.1f} µs, with a live view {statistics.median(watched):.1f} µs: {extra:+.1f} %,"
+        f" target {LIVE_VIEW_PERCENT} %: {verdict}"
+    )
+    return extra <= LIVE_VIEW_PERCENT
 
 
 def _ingest(collector: CollectorProcess, rate: int, seconds: float) -> float:

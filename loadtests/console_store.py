@@ -1,7 +1,8 @@
 """A large store for the console: what a collector stored of a few thousand real events, multiplied with its visitors.
 
-One person, who was there before them, has one event in ``ONE_IN``, spread over all the days. The last events are left to
-the tail of the log, as in a store at work.
+One person, who was there before them, has one event in ``ONE_IN``, spread over all the days. Some events are of two other
+names: what few did at any time, and what many did long ago and nobody since. The last events are left to the tail of the log,
+as in a store at work.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import NamedTuple
 
 from loadtests.bodies import stream
 from loadtests.collector_process import CollectorProcess
-from tropa_collector.store.deeds import deeds_of
+from tropa_collector.store.deeds import deed_of, deeds_of
 from tropa_collector.store.sqlite.file import FILE_NAME
 from tropa_collector.store.sqlite.reading.timeline import THROUGH
 from tropa_collector.store.sqlite.writing.trailing import RUN_EVENTS
@@ -22,6 +23,9 @@ SEED_EVENTS = 4_000
 BATCH = 50
 ONE_IN = 25  # of five million events the person has 200 000
 DEVICES = 8
+MANY, SOME = "Products Searched", "Product Viewed"  # names of the seed's events
+LONG_AGO, LONG_AGO_ONE_IN = "Newsletter Opened", 10  # it is what ``MANY`` was in the first tenth of the log
+SELDOM, SELDOM_ONE_IN = "Order Completed", 50  # of the events of the name ``SOME``
 EMAIL, PHONE = "anna.long@example.org", "+79161234567"
 _DAY_US = 86_400_000_000
 _PEOPLE = ("identifiers", "contacts", "cores", "edges", "traits", "trait_words")
@@ -105,7 +109,7 @@ def _multiply(connection: sqlite3.Connection, events: int, persons: int, highest
     for number, start in enumerate(range(0, events, seeded)):
         copy = _Copy(number, start, tuple(number * top for top in highest))
         if number:
-            _copy_people(connection, copy, (since + (start + seeded) * step) // _DAY_US)
+            _copy_people(connection, copy, since + start * step, since + (start + seeded) * step)
         _copy_events(connection, copy, events, f"{since} + (id + {start}) * {step}", persons)
     connection.execute("INSERT INTO timeline_runs SELECT DISTINCT run FROM timeline")
     connection.execute("DELETE FROM rollups")
@@ -114,14 +118,16 @@ def _multiply(connection: sqlite3.Connection, events: int, persons: int, highest
     )
 
 
-def _copy_people(connection: sqlite3.Connection, copy: _Copy, day: int) -> None:
+def _copy_people(connection: sqlite3.Connection, copy: _Copy, since: int, until: int) -> None:
     for table in _PEOPLE:
         names = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
         changed = {name: f"{name} + ({name} != 0) * {copy.shifts[_NAMES[name]]}" for name in names if name in _NAMES}
         if table in _OWN:
             changed["id"] = f"id + {copy.shifts[_OWN[table]]}"
         if table == "identifiers":
-            changed |= {"value": f"value || '-{copy.number}'", "last_day": str(day)}
+            changed |= {"value": f"value || '-{copy.number}'", "last_day": str(until // _DAY_US)}
+        if table in {"identifiers", "contacts"}:
+            changed["first_seen"] = str(since)
         columns = ", ".join(changed.get(name, name) for name in names)
         connection.execute(f"INSERT INTO {table} SELECT {columns} FROM temp.seed_{table}")
 
@@ -132,11 +138,16 @@ def _copy_events(connection: sqlite3.Connection, copy: _Copy, events: int, at: s
         f"CASE WHEN ({event_id}) % {ONE_IN} = 0 THEN 1 + ({event_id}) / {ONE_IN} % {persons}"
         f" WHEN identifier <= {persons} THEN identifier ELSE identifier + {copy.shifts[0]} END"
     )
-    changed = {"id": event_id, "identifier": whose, "received_at": at, "timestamp": at}
+    named = f"CASE WHEN name = '{SOME}' AND ({event_id}) % {SELDOM_ONE_IN} = 0 THEN '{SELDOM}' ELSE name END"
+    deeds = f"CASE WHEN deed = {deed_of(SOME)} AND ({event_id}) % {SELDOM_ONE_IN} = 0 THEN {deed_of(SELDOM)} ELSE deed END"
+    if copy.start < events // LONG_AGO_ONE_IN:
+        named = f"CASE name WHEN '{MANY}' THEN '{LONG_AGO}' ELSE {named} END"
+        deeds = f"CASE deed WHEN {deed_of(MANY)} THEN {deed_of(LONG_AGO)} ELSE {deeds} END"
+    changed = {"id": event_id, "identifier": whose, "received_at": at, "timestamp": at, "name": named}
     names = [row[1] for row in connection.execute("PRAGMA table_info(events)")]
     columns = ", ".join(changed.get(name, name) for name in names)
     connection.execute(f"INSERT INTO events SELECT {columns} FROM temp.seed_events WHERE {event_id} <= {events} ORDER BY id")
     run = f"({event_id} - 1) / {RUN_EVENTS} * {RUN_EVENTS} + 1"
     inside = f"WHERE {event_id} <= {THROUGH} ORDER BY 1, 2, 3"
     connection.execute(f"INSERT INTO timeline SELECT {run}, {whose}, {at}, {event_id} FROM temp.seed_events {inside}")
-    connection.execute(f"INSERT INTO deeds SELECT {run}, deed, {whose}, {at}, {event_id} FROM temp.seed_deeds {inside}")
+    connection.execute(f"INSERT INTO deeds SELECT {run}, {deeds}, {whose}, {at}, {event_id} FROM temp.seed_deeds {inside}")
