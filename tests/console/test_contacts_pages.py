@@ -96,7 +96,8 @@ def long_history() -> Iterator[sqlite3.Connection]:
     for script in sorted((Path(sqlite_store.__file__).parent / "migrations").glob("*.sql")):
         connection.executescript(script.read_text("utf-8"))
     connection.execute("INSERT INTO contacts VALUES (1, 0, 0, 0, 0, 0, 0)")
-    connection.execute("INSERT INTO identifiers VALUES (1, 'anonymous_id', 'a', 1, 0, 0, 0, 0, 0, NULL, NULL, 0, 0)")
+    columns = "id, kind, value, contact, core, trust, state, first_seen, alias_of, shared_contact, last_day"
+    connection.execute(f"INSERT INTO identifiers ({columns}) VALUES (1, 'anonymous_id', 'a', 1, 0, 0, 0, 0, 0, 0, 0)")
     for event in range(1, 15):
         at = event * 86_400_000_000
         connection.execute("INSERT INTO events VALUES (?, 1, 'web', 0, 'page', '', 'm', ?, 0, ?, ?)", (event, at, at, BODY))

@@ -19,7 +19,7 @@ from tropa_collector.admin.console.masking import Typed
 from tropa_collector.admin.console.rendering import shown, visit_of
 from tropa_collector.errors import NotFound, Unavailable
 from tropa_collector.events.model import TYPES
-from tropa_collector.store.views import LiveFilter, Place
+from tropa_collector.store.views import Arrivals, LiveFilter, Place
 
 if TYPE_CHECKING:
     from tropa_collector.admin.console.application import Console
@@ -81,16 +81,22 @@ class _Live:
             place: Place | None = None
             silent = 0
             while self._is_open(request):
-                found = await self._console.parts.views.arrivals(place, wanted, limit=ROWS_A_POLL if place else FIRST_ROWS)
-                if found.place != place:
+                found = await self._arrived(place, wanted)
+                if found is not None and found.place != place:
                     yield _message(request, found.rows, found.new, first=place is None)
-                    silent = 0
+                    place, silent = found.place, 0
                 elif (silent := silent + 1) % PING_POLLS == 0:
                     yield b": still here\n\n"
-                place = found.place
                 await asyncio.sleep(POLL_SECONDS)
         finally:
             self._streams -= 1
+
+    async def _arrived(self, place: Place | None, wanted: LiveFilter) -> Arrivals | None:
+        """Nothing while the database is away: the stream outlives that."""
+        try:
+            return await self._console.parts.views.arrivals(place, wanted, limit=ROWS_A_POLL if place else FIRST_ROWS)
+        except Unavailable:
+            return None
 
     def _is_open(self, request: Request) -> bool:
         """A stream outlives neither its session, nor what that may see, nor the store."""

@@ -7,12 +7,12 @@ from typing import Any, Final
 
 import orjson
 
+from tropa_collector.store.contacts.shares import OWNER
 from tropa_collector.store.postgres.session import Session
-from tropa_collector.store.summaries.arrivals import CONTACT, FROM
 from tropa_collector.store.summaries.overview import Sampling
 
 _SINCE: Final = "SELECT id, newest_event_id() FROM events WHERE received_at >= ? ORDER BY received_at, id LIMIT 1"
-_SAMPLED: Final = f"SELECT e.body, {CONTACT} {FROM} WHERE e.id = ANY(?::bigint[]) AND e.received_at >= ?"
+_SAMPLED: Final = f"SELECT body, {OWNER} FROM events WHERE id = ANY(?::bigint[]) AND received_at >= ?"
 
 
 def events_since(session: Session, since: int) -> tuple[int, int]:

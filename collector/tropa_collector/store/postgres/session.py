@@ -25,6 +25,11 @@ def numbered(sql: str) -> str:
     return _MARK.sub(lambda mark: mark[0] if mark[0][0] == "'" else f"${mark[1] or next(places)}", sql)
 
 
+def storable(value: Any) -> Any:
+    """The value without what no text column takes: neither what is stored, nor what is looked for, can hold it."""
+    return value.encode("utf-8", "replace").decode().replace("\0", "\ufffd") if isinstance(value, str) else value
+
+
 class Rows:
     """The answer to one statement."""
 
@@ -63,6 +68,6 @@ class Session:
 
     async def _execute(self, sql: str, values: Sequence[Any]) -> Rows:
         statement = await self._connection.prepare(sql)
-        rows = [tuple(row) for row in await statement.fetch(*values)]
+        rows = [tuple(row) for row in await statement.fetch(*map(storable, values))]
         number = str(statement.get_statusmsg()).rpartition(" ")[2]
         return Rows(rows, int(number) if number.isdigit() else -1)

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Any, Final
+from typing import Final
 
 import asyncpg
 
@@ -23,6 +23,7 @@ from tropa_collector.store.postgres.connect import ERASURE, LOCK_CLASS, Connecti
 from tropa_collector.store.postgres.identity import Resolution
 from tropa_collector.store.postgres.memory import Memory, Rollup
 from tropa_collector.store.postgres.partitions import day_of, make_days
+from tropa_collector.store.postgres.session import storable
 from tropa_collector.store.postgres.tables import EVENTS, QUARANTINE
 from tropa_collector.store.protocol import Outcome, Quarantined, Record, Submission
 
@@ -137,7 +138,7 @@ class Transaction:
                     work.records.append(record)
                     work.keys.append(key)
             outcomes.append(bytes(flags))
-            quarantined = [Quarantined(*map(_plain, bad)) for bad in submission.quarantined]
+            quarantined = [Quarantined(*map(storable, bad)) for bad in submission.quarantined]
             _count_outcomes(submission.records, quarantined, flags, work.rollups)
             work.quarantined.extend(quarantined)
             work.released.extend(submission.released)
@@ -239,11 +240,6 @@ def _count_outcomes(
             rollups[minute, source, type_, name, outcome] += count
     for bad in quarantined:
         rollups[bad[1] // 60_000_000, bad[0], bad[2], bad[3], Outcome.QUARANTINED] += 1
-
-
-def _plain(field: Any) -> Any:
-    """What is quarantined may be anything: a text without what no text column takes. The original's bytes stay as they are."""
-    return field.encode("utf-8", "replace").decode().replace("\0", "\ufffd") if isinstance(field, str) else field
 
 
 def _refused(record: Record, error: Exception) -> Quarantined:

@@ -59,7 +59,7 @@ def _end(session: Session, newest: Place) -> End:
 
 def _recently(session: Session) -> str:
     (day,) = session.execute(_RECENT, (RECENT_DAYS,)).fetchone()
-    return f" AND e.received_at >= {(day or 0) * DAY}"
+    return f" AND received_at >= {(day or 0) * DAY}"
 
 
 def escaped(text: str) -> str:

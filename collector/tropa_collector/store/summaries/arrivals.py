@@ -10,14 +10,13 @@ import orjson
 from tropa_collector.events.timestamps import to_iso
 from tropa_collector.identity.policy import kind_table
 from tropa_collector.store.connection import Connection
+from tropa_collector.store.contacts.shares import EVENT, OWNER
 from tropa_collector.store.protocol import TRUST_NAMES, public_id, stored_event
 from tropa_collector.store.views import Arrivals, LiveFilter, Place
 
 LOOKED_AT: Final = 2_000  # newest rows that one call looks through for those that a filter lets pass
 SHOWN_CHARS: Final = 200
 _KINDS = kind_table()
-CONTACT: Final = "CASE WHEN i.shared_from IS NOT NULL AND e.timestamp >= i.shared_from THEN i.shared_contact ELSE i.contact END"
-FROM: Final = "FROM events AS e LEFT JOIN identifiers AS i ON i.id = e.identifier"
 #: What a row says beside its columns, and where in the event it stands.
 _FACTS: Final = {
     "country": ("enriched", "geo", "country"),
@@ -35,16 +34,14 @@ _FACTS: Final = {
     "email": ("traits", "email"),
 }
 _EVENTS: Final = (
-    f"SELECT e.id, e.received_at, e.source, e.trust, e.type, e.name, {CONTACT}, e.body {FROM}"
-    " WHERE e.id > {after} AND e.id <= {newest} {where} ORDER BY e.id DESC LIMIT {limit}"
+    f"SELECT id, received_at, source, trust, type, name, {OWNER}, body FROM events"
+    " WHERE id > {after} AND id <= {newest} {where} ORDER BY id DESC LIMIT {limit}"
 )
 _QUARANTINE: Final = (
     "SELECT id, received_at, source, code, path, message, type, name FROM quarantine"
     " WHERE id > {after} AND id <= {newest} {where} ORDER BY id DESC LIMIT {limit}"
 )
-_EVENT: Final = (
-    f"SELECT e.id, e.received_at, e.timestamp, e.original_at, e.source, e.trust, {CONTACT}, e.body {FROM} WHERE e.id = ? {{where}}"
-)
+_EVENT: Final = f"SELECT {EVENT} FROM events WHERE id = ? {{where}}"
 
 
 class End(NamedTuple):
@@ -99,10 +96,10 @@ def arrivals(connection: Connection, after: Place | None, end: End, wanted: Live
 def _stored(connection: Connection, after: int, end: End, wanted: LiveFilter, limit: int) -> list[dict[str, Any]]:
     asked = _Asked(end.where)
     bounds = _bounds(asked, after, end.newest.event, limit)
-    asked.equal("e.source", wanted.source)
-    asked.equal("e.type", wanted.type)
-    asked.equal(f"({CONTACT})", wanted.contact)
-    asked.holds(wanted.text, ("e.name", "e.body"), end)
+    asked.equal("source", wanted.source)
+    asked.equal("type", wanted.type)
+    asked.equal(OWNER, wanted.contact)
+    asked.holds(wanted.text, ("name", "body"), end)
     found = connection.execute(_EVENTS.format(where=asked.where, **bounds), asked.values).fetchall()
     people = names_of(connection, {row[6] for row in found if row[6]})
     return [_shown(row, people) for row in found]

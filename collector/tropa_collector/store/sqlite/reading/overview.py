@@ -6,12 +6,12 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any, Final
 
-from tropa_collector.store.summaries.arrivals import CONTACT, FROM
+from tropa_collector.store.contacts.shares import OWNER
 from tropa_collector.store.summaries.overview import Sampling, listed
 
 _SAMPLED: Final = (
-    "SELECT json_extract(e.body, '$.enriched.geo.country'), json_extract(e.body, '$.enriched.device.type'),"
-    f" json_extract(e.body, '$.enriched.device.browser.name'), {CONTACT} {FROM} WHERE e.id IN ({{ids}})"
+    "SELECT json_extract(body, '$.enriched.geo.country'), json_extract(body, '$.enriched.device.type'),"
+    f" json_extract(body, '$.enriched.device.browser.name'), {OWNER} FROM events WHERE id IN ({{ids}})"
 )
 
 
