@@ -6,6 +6,7 @@ Internal ids differ, and so do receipts; everything else is compared, contacts b
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from loadtests.collector_process import CollectorProcess
 from loadtests.kafka_cluster import KafkaCluster
 from loadtests.kafka_worker import WorkerProcess
 from loadtests.postgres_server import PostgresServer
+from tests.console.visitor import Visitor
 from tests.forward.clickhouse import ClickHouseDouble
 from tests.kafka.records import url
 from tests.kafka.shop_day import play
@@ -196,6 +198,7 @@ def test_the_day_is_the_same_in_each_shape(tmp_path: Path, engines: Engines) -> 
             wait_stored(shape, told)
             seen = [view(shape, clickhouse)]
             one, other = people(expected[0] if expected else seen[0])
+            assert_console_shows(shape, told, one)
             merge_two(shape, one[0], other[0])
             seen.append(view(shape, clickhouse))
             split_again(shape, one[0], list(other))
@@ -206,6 +209,17 @@ def test_the_day_is_the_same_in_each_shape(tmp_path: Path, engines: Engines) -> 
             for moment, found, first in zip(("the day", "a merge", "a split"), seen, expected, strict=True):
                 for what, rows in first.items():
                     assert not differences(found[what], rows), f"{shape.name}: {what} after {moment}"
+
+
+def assert_console_shows(shape: Shape, told: int, one: tuple[str, ...]) -> None:
+    """The console of whoever answers for a shape has every page, over each store."""
+    visitor = Visitor(shape.admin)
+    person = f"/contacts/{quote(one[0], safe=':')}"
+    pages = ("/", "/live", "/contacts?q=a", "/schema", "/quarantine", "/setup", person, f"{person}/identity", f"{person}/days.json")
+    assert [(page, status) for page in pages if (status := visitor.get(page).status) != 200] == []
+    day = json.loads(visitor.get("/overview/day.json").text)["columns"]
+    assert sum(map(sum, day[1:])) == told
+    assert '<li class="moment ' in visitor.get(person).text
 
 
 def assert_tells_something(seen: list[View], one: tuple[str, ...], other: tuple[str, ...]) -> None:
