@@ -6,7 +6,6 @@ moments of an interpreter).
 
 from __future__ import annotations
 
-import math
 import sys
 import threading
 import time
@@ -18,13 +17,10 @@ from tropa.delivery import Delivery
 from tropa.options import Options
 from tropa.queue import Queue
 from tropa.report import DeliveryReport
+from tropa.schedule import Schedule
 
 log = getLogger("tropa")
 
-_PAUSE_WHILE_FLUSHING = 1.0  # own pauses only; what the collector asked for is kept to
-_SHORTEST_PAUSE_WHILE_FLUSHING = 0.5
-_LAST_ATTEMPT_BEFORE_DEADLINE = 1.0
-_SHORTEST_ATTEMPT = 1.0
 _PAUSE_AFTER_A_BUG = 5.0
 
 
@@ -50,8 +46,8 @@ class Sender:
         self._queue, self._delivery = self._new_queue(), self._new_delivery()
         self._thread: threading.Thread | None = None
         self._accepted = self._adopted = self._loaded = self._settled = self._dropped = 0
-        self._oldest_at = self._last_attempt_at = self._not_before = self._next_scan_at = 0.0
-        self._flushing: list[float] = []  # deadlines of those who wait
+        self._next_scan_at = 0.0
+        self._schedule = Schedule(self._options.batch_age_seconds, self._options.request_seconds)
 
     @property
     def exit_seconds(self) -> float:
@@ -74,7 +70,7 @@ class Sender:
             self.drop("the queue is full")
         elif idle:
             self._start()
-            if not self._threaded and time.monotonic() >= self._not_before:
+            if not self._threaded and time.monotonic() >= self._schedule.not_before:
                 self.flush(self._options.request_seconds)
         return taken
 
@@ -94,7 +90,7 @@ class Sender:
         self._adopt_orphans(timeout)
         with self._changed:
             target = self._accepted + self._adopted
-            self._flushing.append(deadline)
+            self._schedule.flushing.append(deadline)
             self._changed.notify_all()
         try:
             if target > self._settled:
@@ -103,7 +99,7 @@ class Sender:
                 self._wait_or_work(deadline)
         finally:
             with self._changed:
-                self._flushing.remove(deadline)
+                self._schedule.flushing.remove(deadline)
         return self.report()
 
     def shutdown(self, timeout: float) -> DeliveryReport:
@@ -168,7 +164,7 @@ class Sender:
             return False
         self._accepted += 1
         if self._waiting() == 1:
-            self._oldest_at = time.monotonic()
+            self._schedule.oldest_at = time.monotonic()
             self._changed.notify_all()
         elif not was_full and self._queue.full_batch:
             self._changed.notify_all()
@@ -179,33 +175,18 @@ class Sender:
 
     def _seconds_until_due(self) -> float | None:
         """0: work now. None: nothing to do until told."""
-        now = time.monotonic()
         if not self._delivery.done:
-            return max(0.0, self._attempt_at() - now)
+            return self._schedule.seconds_until_retry(asked_to_wait=self._delivery.asked_to_wait)
         if not self._waiting():
             return None
-        if self._flushing or self._released or self._queue.full_batch:
-            return max(0.0, self._not_before - now)
-        return max(0.0, self._oldest_at + self._options.batch_age_seconds - now)
+        return self._schedule.seconds_until_batch(at_once=self._released or self._queue.full_batch)
 
     def _idle_seconds(self) -> float | None:
         return None if self._options.spool is None else self._options.orphan_scan_seconds
 
-    def _attempt_at(self) -> float:
-        """When the pause before a retry ends: sooner while somebody waits for a flush, and once before they give up."""
-        if not self._flushing or not self._not_before:
-            return self._not_before
-        last_chance = min(self._flushing) - _LAST_ATTEMPT_BEFORE_DEADLINE
-        hurried = max(last_chance, self._last_attempt_at + _SHORTEST_PAUSE_WHILE_FLUSHING)
-        if not self._delivery.asked_to_wait:
-            hurried = min(hurried, self._last_attempt_at + _PAUSE_WHILE_FLUSHING)
-        return min(self._not_before, hurried)
-
     def _attempt_seconds(self) -> float:
-        """While somebody waits, half of their time at most, so that a request which hangs leaves some for another."""
         with self._changed:
-            left = min(self._flushing, default=math.inf) - time.monotonic()
-        return min(self._options.request_seconds, max(_SHORTEST_ATTEMPT, left / 2))
+            return self._schedule.attempt_seconds()
 
     def _over(self) -> bool:
         return self._ended or (self._released and not self._waiting() and self._delivery.done)
@@ -266,7 +247,7 @@ class Sender:
                 self._attempt(timeout)
         except Exception:  # the sender loop: a bug here must not end delivery for the life of the host
             log.exception("the sender failed; it will try again")
-            self._not_before = time.monotonic() + _PAUSE_AFTER_A_BUG
+            self._schedule.not_before = time.monotonic() + _PAUSE_AFTER_A_BUG
         finally:
             self._working.release()
 
@@ -274,7 +255,7 @@ class Sender:
         with self._changed:
             events = self._queue.take()
             self._loaded = len(events)
-            self._oldest_at = time.monotonic()
+            self._schedule.oldest_at = time.monotonic()
         if events:
             self._delivery.load(events)
         return bool(events)
@@ -282,8 +263,7 @@ class Sender:
     def _attempt(self, timeout: float) -> None:
         pause = self._delivery.attempt(timeout)
         with self._changed:
-            self._last_attempt_at = time.monotonic()
-            self._not_before = self._last_attempt_at + pause if pause else 0.0
+            self._schedule.attempted(pause)
         if self._delivery.done:
             self._settle()
 
