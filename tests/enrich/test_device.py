@@ -23,7 +23,7 @@ def devices() -> Devices:
     return devices
 
 
-def brief(device: dict[str, Any] | None) -> tuple[Any, ...]:
+def brief(device: Mapping[str, Any] | None) -> tuple[Any, ...]:
     assert device is not None
     system, browser = device["os"], device["browser"]
     return (

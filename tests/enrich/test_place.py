@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -57,7 +58,7 @@ def database(path: Path, kind: str, networks: dict[str, dict[str, Any]], ip_vers
     return str(path)
 
 
-def brief(place: dict[str, Any] | None) -> tuple[Any, ...]:
+def brief(place: Mapping[str, Any] | None) -> tuple[Any, ...]:
     assert place is not None
     return place["country"], place["region"], place["city"], place["timezone"]
 

@@ -6,5 +6,5 @@
 4. ``place.py``  from which country and city (``geo_database.py`` reads ``.mmdb`` files), then the address cut short
 
 Plain functions over plain values: nothing here raises on what a sender wrote, nothing waits for the network. A value
-seen before costs one look-up in a bounded cache (``bounded_cache.py``). Returned dicts are shared: never change one.
+seen before costs one look-up in a bounded cache (``bounded_cache.py``).
 """

@@ -40,7 +40,7 @@ class Devices:
         self._known: BoundedCache[str | tuple[str, bytes], Device] = BoundedCache(self._read, max_items, MAX_KEY_CHARS)
 
     def lookup(self, user_agent: str | None, hints: Mapping[str, Any] | None) -> Device | None:
-        """The device, or None without a user agent. A shared dict: never change it. Never raises.
+        """The device, or None without a user agent. Never raises.
 
         ``hints`` are those that ``read_hints`` names. Keys: type (desktop, mobile, tablet, tv, bot, other), brand,
         model, os {name, version}, browser {name, version}, bot, bot_name (bots only), db; unknown values are None.

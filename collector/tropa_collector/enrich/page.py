@@ -40,7 +40,7 @@ _Key = tuple[Any, Any, Any, Any, tuple[tuple[str, Any], ...]]
 
 
 def page_and_campaign(context: Mapping[str, Any]) -> tuple[Page | None, Campaign | None]:
-    """``(page, campaign)`` of an event, each None when nothing is known. Both are shared: never change them.
+    """``(page, campaign)`` of an event, each None when nothing is known.
 
     page: those of host, path and referrer_host that are known; the rest is in ``context.page`` as sent. campaign: those of source,
     medium, name, term, content and id (``context.campaign`` before ``utm_*``), and ``click_ids`` by parameter name.

@@ -39,7 +39,7 @@ class Places:
         self._refresh_at = monotonic() + REFRESH_SECONDS
 
     def lookup(self, address: str | None) -> Enrichment | None:
-        """The place, or None for an address that is private, unknown or none. A shared dict: never change it.
+        """The place, or None for an address that is private, unknown or none.
 
         Keys: country (ISO 3166-1 alpha-2), region, city, timezone, db; with some databases latitude, longitude and
         accuracy (km). Unknown values are None.
