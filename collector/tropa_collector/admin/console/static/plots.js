@@ -36,7 +36,7 @@
     };
     const series = names.map((label, at) => {
       const stroke = colour(COLOURS[at % COLOURS.length], element);
-      return { label, stroke, width: 1.5, fill: at === 0 ? stroke.replace("rgb(", "rgba(").replace(")", ", 0.14)") : undefined, points: { show: false }, paths: byDay(element) ? uPlot.paths.bars({ size: [0.7, 40, 2] }) : undefined, value: (_, count) => (count == null ? "—" : whole.format(count)) };
+      return { label, stroke, width: 1.5, fill: at === 0 ? stroke.replace("rgb(", "rgba(").replace(")", ", 0.14)") : undefined, points: { show: false }, paths: byDay(element) ? uPlot.paths.bars({ size: [0.7, 40, 2] }) : undefined, value: (_, count, series, at) => (at == null ? "—" : whole.format(count ?? 0)) };
     });
     return {
       width: element.clientWidth, height: height(element), padding: [null, byDay(element) ? 24 : null, null, null], cursor: { y: false, points: { size: 7 } },
@@ -49,11 +49,16 @@
     };
   };
 
+  /** Beside the first column a line is drawn only where something is: zeros would lie over the ground in the last one's colour. */
+  const grounded = ([times, first, ...others]) => [
+    times, first, ...others.map((counts) => counts.map((count, at) => (count || counts[at - 1] || counts[at + 1] ? count : null))),
+  ];
+
   const draw = async (element) => {
     const { time, names, columns, note } = await (await fetch(element.dataset.plot)).json();
     element.replaceChildren();
     if (note) document.getElementById(element.dataset.note).textContent = note;
-    const plot = new uPlot(options(element, time, names), columns, element);
+    const plot = new uPlot(options(element, time, names), grounded(columns), element);
     new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: height(element) })).observe(element);
   };
 
