@@ -113,7 +113,7 @@ def test_a_history_is_the_same_whatever_days_are_looked_at_first(store: Database
 
 
 def test_a_long_history_is_counted_at_its_newest_end(store: DatabaseStore, opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(profile, "COUNTED", 5)
+    monkeypatch.setattr(profile, "PLOTTED", 5)
     monkeypatch.setattr(summaries, "COUNTED", 5)
     ((contact,),) = store.rows("SELECT contact FROM identifiers WHERE value = 'c2'")
     expected = own_events(store, contact)

@@ -12,7 +12,7 @@ from tropa_collector.store.postgres.partitions import DAY
 from tropa_collector.store.postgres.session import Session
 from tropa_collector.store.protocol import Ref
 from tropa_collector.store.summaries import profile as shared
-from tropa_collector.store.summaries.profile import COUNTED, LOOKED_AT, Profile, around, visited
+from tropa_collector.store.summaries.profile import LOOKED_AT, PLOTTED, Profile, around, visited
 from tropa_collector.store.views import Visits
 
 _DAYS: Final = f"WITH {{mine}} SELECT timestamp / {DAY} AS day, count(*) {NEWEST} GROUP BY day ORDER BY day"
@@ -36,9 +36,9 @@ def visits(session: Session, contact: int, before: str | None, limit: int) -> Vi
 def days(session: Session, contact: int) -> dict[str, Any]:
     """``ProfileReader.days``."""
     shares = shares_of(session, contact)
-    found = session.execute(_DAYS.format(mine=table_of(shares)), (COUNTED,)).fetchall() if shares else []
+    found = session.execute(_DAYS.format(mine=table_of(shares)), (PLOTTED,)).fetchall() if shares else []
     counted = sum(count for _, count in found)
-    return {"days": found, "counted": counted, "complete": counted < COUNTED}
+    return {"days": found, "counted": counted, "complete": counted < PLOTTED}
 
 
 def surroundings(session: Session, contact: int) -> dict[str, Any]:

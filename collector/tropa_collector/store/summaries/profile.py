@@ -13,7 +13,8 @@ from tropa_collector.store.contacts.shares import Figures, Share
 from tropa_collector.store.protocol import Ref, public_id, stored_event
 from tropa_collector.store.views import Visits
 
-COUNTED: Final = 50_000  # events that are counted, the newest, before older ones are left out
+COUNTED: Final = 10_000  # events that are counted, the newest, before older ones are left out
+PLOTTED: Final = 50_000  # the same, of those that are counted day by day
 LOOKED_AT: Final = 400  # newest events that places and devices are read from
 _KINDS = kind_table()
 #: Figures of the newest events, as many as are enough, and whether those are all.

@@ -1,26 +1,23 @@
-"""What a contact's page shows beside the contact itself: each a bounded look, however long the history is."""
+"""What a contact's page shows beside the contact itself, over SQLite."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
-from tropa_collector.identity.policy import DAY, kind_table
-from tropa_collector.store.contacts.document import History, document
-from tropa_collector.store.contacts.refs import contact_of
-from tropa_collector.store.contacts.shares import HIGHEST, Figures, Share, moment, shares_of, table_of
-from tropa_collector.store.protocol import Ref, public_id, stored_event
-from tropa_collector.store.sqlite.reading.timeline import OLDEST, TAIL, blocks, newest, newest_figures, page
-from tropa_collector.store.sqlite.reading.touches import touches
+from tropa_collector.identity.policy import DAY
+from tropa_collector.store.contacts.shares import HIGHEST, Share, moment, shares_of, table_of
+from tropa_collector.store.protocol import Ref
+from tropa_collector.store.sqlite.reading.contacts import HISTORY
+from tropa_collector.store.sqlite.reading.timeline import OLDEST, TAIL, blocks, newest, newest_figures
+from tropa_collector.store.summaries import profile as shared
+from tropa_collector.store.summaries.profile import LOOKED_AT, PLOTTED, Profile, around, visited
 from tropa_collector.store.views import Visits
 
-COUNTED = 50_000  # events that are counted, from the newest run on, before older ones are left out
-LOOKED_AT = 400  # newest events that places and devices are read from
-_KINDS = kind_table()
 _VISITED = (
     "SELECT e.id, e.received_at, e.timestamp, e.original_at, e.source, e.trust, {contact}, e.body, i.kind"
     " FROM events AS e LEFT JOIN identifiers AS i ON i.id = e.identifier WHERE e.id IN ({ids})"
@@ -36,17 +33,7 @@ _TAIL_DAYS = f"WITH {{mine}} SELECT timestamp / {DAY}, count(*) {TAIL} GROUP BY 
 
 def portrait(connection: sqlite3.Connection, ref: Ref) -> dict[str, Any] | None:
     """``ProfileReader.portrait``."""
-    contact = contact_of(connection, ref)
-    if contact is None:
-        return None
-    complete = True
-
-    def figures(connection: sqlite3.Connection, shares: Sequence[Share]) -> dict[int, Figures]:
-        nonlocal complete
-        found, complete = newest_figures(connection, shares, COUNTED)
-        return found
-
-    return document(connection, contact, History(page, figures, touches)) | {"complete": complete}
+    return shared.portrait(connection, ref, HISTORY, newest_figures)
 
 
 def visits(connection: sqlite3.Connection, contact: int, before: str | None, limit: int) -> Visits:
@@ -59,19 +46,8 @@ def visits(connection: sqlite3.Connection, contact: int, before: str | None, lim
     wanted = places[:limit]
     sql = _VISITED.format(contact=contact, ids=_ids(wanted))
     found = {row[0]: row for row in connection.execute(sql)}
-    rows = [_visited(found[event_id]) for _, event_id in wanted if event_id in found]
+    rows = [visited(found[event_id]) for _, event_id in wanted if event_id in found]
     return Visits(rows, len(places) > limit)
-
-
-def _visited(row: Sequence[Any]) -> dict[str, Any]:
-    kind = row[8]
-    return {
-        "id": row[0],
-        "at": row[2],
-        "place": f"{row[2]}.{row[0]}",
-        "known": kind is not None and _KINDS.has(kind) and _KINDS[kind].known,
-        "event": stored_event(row[:8]),
-    }
 
 
 def days(connection: sqlite3.Connection, contact: int) -> dict[str, Any]:
@@ -82,7 +58,7 @@ def days(connection: sqlite3.Connection, contact: int) -> dict[str, Any]:
     counts = Counter(dict[int, int](connection.execute(_TAIL_DAYS.format(mine=table_of(shares))).fetchall()))
     complete = True
     for first, last in blocks(connection):
-        if counts.total() >= COUNTED:
+        if counts.total() >= PLOTTED:
             complete = False
             break
         _count_days(connection, counts, shares, (first, last))
@@ -97,28 +73,12 @@ def _count_days(connection: sqlite3.Connection, counts: Counter[int], shares: Se
 def surroundings(connection: sqlite3.Connection, contact: int) -> dict[str, Any]:
     """``ProfileReader.surroundings``."""
     wanted = newest(connection, shares_of(connection, contact), (HIGHEST, HIGHEST), LOOKED_AT)
-    places: dict[tuple[str, ...], list[int]] = {}
-    devices: dict[tuple[str, ...], list[int]] = {}
-    for at, facts in connection.execute(_SURROUNDINGS.format(ids=_ids(wanted))):
-        geo, device = orjson.loads(facts)
-        if geo:
-            places.setdefault((geo.get("country") or "", geo.get("city") or geo.get("region") or ""), []).append(at)
-        if device:
-            named = ((device.get(part) or {}).get("name") or "" for part in ("browser", "os"))
-            devices.setdefault((device.get("type") or "", *named), []).append(at)
-    return {"places": _most(places), "devices": _most(devices), "looked_at": len(wanted)}
-
-
-def _most(found: dict[tuple[str, ...], list[int]]) -> list[tuple[tuple[str, ...], int, int]]:
-    """What it is, in how many events, and when last; the most frequent first."""
-    rows = [(what, len(times), max(times)) for what, times in found.items()]
-    return sorted(rows, key=lambda row: (-row[1], -row[2], row[0]))
-
-
-def holders(connection: sqlite3.Connection, refs: Iterable[Ref]) -> dict[tuple[str, str], str | None]:
-    """``ProfileReader.holders``."""
-    return {(ref.kind, ref.value): public_id(contact_of(connection, ref)) for ref in refs}
+    looks = connection.execute(_SURROUNDINGS.format(ids=_ids(wanted)))
+    return around((at, *orjson.loads(facts)) for at, facts in looks) | {"looked_at": len(wanted)}
 
 
 def _ids(moments: Iterable[tuple[int, int]]) -> str:
     return ",".join(str(event_id) for _, event_id in moments)
+
+
+PROFILE: Final = Profile(portrait, visits, days, surroundings)

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from tropa_collector.store.contacts.document import touch
+from tropa_collector.store.contacts.refs import inside
 from tropa_collector.store.contacts.shares import HIGHEST, LOWEST, Moment, Share, table_of
 from tropa_collector.store.deeds import TOUCH, is_touch
-from tropa_collector.store.sqlite.reading.timeline import OLDEST, TAIL, blocks, first_run
+from tropa_collector.store.sqlite.reading.timeline import COMMIT_LAG_US, OLDEST, TAIL, blocks, first_run
 
 #: Of each run and identifier its own first or last touch is one look at the index, however many touches there are.
 _IN_RUNS = (
@@ -32,7 +33,7 @@ def touches(connection: sqlite3.Connection, shares: Sequence[Share]) -> tuple[di
     connection.create_function("is_touch", 1, is_touch, deterministic=True)
     mine = table_of(shares)
     found = connection.execute(_IN_TAIL.format(mine=mine)).fetchall()
-    found += _first(connection, mine) + _last(connection, mine, max(found, default=(LOWEST, 0)))
+    found += _first(connection, shares, mine) + _last(connection, mine, max(found, default=(LOWEST, 0)))
     if not found:
         return None, None
     first, last = (
@@ -42,9 +43,14 @@ def touches(connection: sqlite3.Connection, shares: Sequence[Share]) -> tuple[di
     return touch(first), touch(last)
 
 
-def _first(connection: sqlite3.Connection, mine: str) -> list[Moment]:
-    """In any run: what was done long ago may have come late."""
-    return _best(connection, _IN_RUNS.format(mine=mine, best="min", order="ASC"), 0, HIGHEST)
+def _first(connection: sqlite3.Connection, shares: Sequence[Share], mine: str) -> list[Moment]:
+    """In any run since they were first seen: what was done long ago may come late, but nothing is from before that."""
+    seen = f"SELECT min(first_seen) FROM identifiers WHERE id IN ({inside([share.identifier for share in shares])})"
+    (since,) = connection.execute(seen).fetchone()
+    sql = _IN_RUNS.format(mine=mine, best="min", order="ASC")
+    early = first_run(connection, since + COMMIT_LAG_US)  # where what was received at that time lies
+    found = _best(connection, sql, first_run(connection, since), early)
+    return found if found and found[0][0] == since else found + _best(connection, sql, early + 1, HIGHEST)
 
 
 def _last(connection: sqlite3.Connection, mine: str, known: Moment) -> list[Moment]:

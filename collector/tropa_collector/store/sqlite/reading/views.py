@@ -7,16 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from tropa_collector.store.sqlite.reading import profile
 from tropa_collector.store.sqlite.reading.overview import SAMPLING
+from tropa_collector.store.sqlite.reading.profile import PROFILE
 from tropa_collector.store.sqlite.reading.snapshots import Snapshots
 from tropa_collector.store.summaries.arrivals import End, arrivals, event
-from tropa_collector.store.summaries.profile import Profile
 from tropa_collector.store.summaries.reading import ViewReading
 from tropa_collector.store.views import Arrivals, LiveFilter, Place
 
 _NEWEST: Final = "SELECT (SELECT coalesce(max(id), 0) FROM events), (SELECT coalesce(max(id), 0) FROM quarantine)"
-_PROFILE: Final = Profile(profile.portrait, profile.visits, profile.days, profile.surroundings)
 Result = TypeVar("Result")
 
 
@@ -24,7 +22,7 @@ class SqliteViews(ViewReading):
     """Its connections are its own: a slow page holds up no other reader."""
 
     def __init__(self, file: Path) -> None:
-        super().__init__(SAMPLING, _PROFILE)
+        super().__init__(SAMPLING, PROFILE)
         self._snapshots = Snapshots(file)
 
     async def stop(self) -> None:
