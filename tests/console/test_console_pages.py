@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
 import http.client
 import json
@@ -16,6 +17,7 @@ from tests.console.conftest import ANNA, CHROME, PHONE, call, seed
 from tests.console.visitor import Answer, Visitor, links
 
 from tropa_collector.admin.console.overview import COARSE_STEP_SECONDS, FINE_EVENTS, FINE_STEP_SECONDS, day_step
+from tropa_collector.store.postgres.connect import connect
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +99,25 @@ def test_the_stream_begins_with_the_newest_and_goes_on(shop: CollectorProcess, v
     assert isinstance(following["rows"], list)
     assert [row["name"] for row in following["rows"]] == ["Seen Live"]
     assert following["new"] == 1
+    messages.close()  # type: ignore[attr-defined] # a generator
+
+
+@pytest.mark.parametrize("store_url", ["postgres"], indirect=True)
+def test_a_stream_outlives_a_lost_connection(shop: CollectorProcess, visitor: Visitor) -> None:
+    async def cut_readers() -> int:
+        connection = await connect(shop.store)
+        own = "application_name = 'tropa reader' AND datname = current_database()"
+        cut = await connection.fetch(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {own}")
+        await connection.close()
+        return len(cut)
+
+    messages = stream(visitor, shop, "text=m-track-401")
+    next(messages)
+    assert asyncio.run(cut_readers()) > 0
+    assert shop.post("/v1/track", call("track", 401, event="Seen Live"))[0] == 200
+    following = next(messages)
+    assert isinstance(following["rows"], list)
+    assert [row["name"] for row in following["rows"]] == ["Seen Live"]
     messages.close()  # type: ignore[attr-defined] # a generator
 
 
