@@ -126,7 +126,7 @@ def split(ref: str, merge_id: int | None, identifiers: tuple[str, ...], *, reaso
 def _parsed(text: str, settings: Settings) -> Ref:
     from tropa_collector.admin.refs import parse_ref  # noqa: PLC0415
 
-    return parse_ref(text, settings.default_country)
+    return parse_ref(text, settings)
 
 
 def _contacts(settings: Settings) -> Contacts:

@@ -137,11 +137,12 @@ def _import(job: Job, report: Report, settings: Settings, admin_url: str, token:
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="A file that does not exist yet; default: the screen.")
 def contacts_export(data: Path | None, ref: str, out: Path | None) -> None:
     """Everything that is held about one person, as JSON. REF is kind:value, such as email:anna@example.com, or id:c12."""
+    from tropa_collector.admin.refs import spelt  # noqa: PLC0415
     from tropa_collector.store.opened import store_of  # noqa: PLC0415
     from tropa_collector.transfer.rights import rights_of  # noqa: PLC0415
 
     settings = load({"data": data})
-    person = asyncio.run(rights_of(settings, store_of(settings).log).export(ref))
+    person = asyncio.run(rights_of(settings, store_of(settings).log).export(spelt(ref, settings)))
     text = json.dumps(person, ensure_ascii=False, indent=2)
     if out is None:
         click.echo(text)
@@ -164,6 +165,7 @@ def contacts_erase(data: Path | None, admin_url: str, token: str | None, ref: st
     Events become empty shells; traits, quarantined originals and identifiers go; the identifiers stay refused. What was
     exported, forwarded or backed up elsewhere is not reached.
     """
+    from tropa_collector.admin.refs import spelt  # noqa: PLC0415
     from tropa_collector.transfer import offline  # noqa: PLC0415
     from tropa_collector.transfer.admin_client import AdminApi  # noqa: PLC0415
     from tropa_collector.transfer.rights import erase_offline  # noqa: PLC0415
@@ -176,7 +178,7 @@ def contacts_erase(data: Path | None, admin_url: str, token: str | None, ref: st
         path = f"/api/v1/contacts/{quote(ref, safe='')}?{query}"
         done = AdminApi(admin_url, token).ask("DELETE", path)
     else:
-        done = asyncio.run(erase_offline(settings, ref, actor="tropa contacts erase", reason=reason))
+        done = asyncio.run(erase_offline(settings, spelt(ref, settings), actor="tropa contacts erase", reason=reason))
     click.echo(", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in done.items()))
     if done["left_over"]:
         raise click.ClickException(

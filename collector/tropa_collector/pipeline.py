@@ -28,6 +28,7 @@ from tropa_collector.events.normalise import Limits
 from tropa_collector.events.validate import Envelope, Invalid, Valid, check
 from tropa_collector.identity.identifiers import Extracted, Scope, extract
 from tropa_collector.identity.policy import KINDS
+from tropa_collector.identity_rules import scope_of
 from tropa_collector.metrics import Counters
 from tropa_collector.receive.browser import completed
 from tropa_collector.receive.cookies import consent_state
@@ -163,7 +164,8 @@ class Pipeline:
         scope = self._scopes.get(source.name)
         if scope is None:
             options, secret = source.options, source.signing_secret
-            scope = self._scopes[source.name] = Scope(
+            scope = self._scopes[source.name] = scope_of(
+                self._settings,
                 trust=_TRUST[source.kind],
                 require_signed_identify=options.require_signed_identify,
                 signing_secret=secret.encode() if secret else None,

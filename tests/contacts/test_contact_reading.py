@@ -66,11 +66,13 @@ class Opened:
     def owned(self) -> dict[int, list[tuple[int, int, str, str]]]:
         """Of every contact its events: timestamp, id, message id and name, by the rule itself."""
         found: dict[int, list[tuple[int, int, str, str]]] = {}
-        for *event, contact, shared_from, shared_contact in self.file.rows(
-            "SELECT e.timestamp, e.id, e.message_id, e.name, i.contact, i.shared_from, i.shared_contact"
+        for *event, contact, known_from, shared_from, shared_contact in self.file.rows(
+            "SELECT e.timestamp, e.id, e.message_id, e.name, i.contact, i.known_from, i.shared_from, i.shared_contact"
             " FROM events AS e JOIN identifiers AS i ON i.id = e.identifier"
         ):
-            owner = shared_contact if shared_from is not None and event[0] >= shared_from else contact
+            early = known_from is not None and event[0] < known_from
+            late = shared_from is not None and event[0] >= shared_from
+            owner = shared_contact if early or late else contact
             found.setdefault(owner, []).append(tuple(event))
         return found
 
@@ -80,12 +82,13 @@ SQLITE_ALONE = pytest.mark.parametrize("opened", ["sqlite"], indirect=True)
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def opened(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opened]:
+    policy = Policy(history=400)  # of the five thousand moments of ``mixed``
     monkeypatch.setattr(trailing, "RUN_EVENTS", 30)
     monkeypatch.setattr(trailing, "SLICE_EVENTS", 11)
     if request.param == "sqlite":
-        opened = Opened(FileStore(tmp_path / "store.sqlite3", Policy()))
+        opened = Opened(FileStore(tmp_path / "store.sqlite3", policy))
     else:
-        opened = Opened(DatabaseStore(request.getfixturevalue("databases").take(), Policy()))
+        opened = Opened(DatabaseStore(request.getfixturevalue("databases").take(), policy))
     yield opened
     opened.read(opened.reader.stop)
     opened.file.close()
@@ -202,6 +205,21 @@ def test_what_each_did_once_is_found_in_runs_that_were_not_read_to_their_end(
         opened.file.transaction.commit([Submission(records)])
     assert len(opened.found(did=ADDED)) == len(opened.found(not_did=ORDERED)) == 150
     assert len(opened.found(did=ORDERED)) == len(opened.found(not_did=ADDED)) == 50
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_what_was_done_before_a_browsers_history_begins_is_not_its_persons(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch, many: bool
+) -> None:
+    bound(monkeypatch, many=many)
+    told = [("c1", 1, ORDERED), ("c1", 700, ADDED), ("u1 c1", 1_000, "Signed In"), ("c2", 1, ADDED), ("c2", 700, ORDERED)]
+    for number, (names, ts, name) in enumerate(told):
+        opened.file.transaction.commit([Submission([record_of(call(f"m{number}", ts, names), name=name)])])
+    person, stranger = [public_id(owner) for (owner,) in opened.file.rows("SELECT DISTINCT contact FROM identifiers ORDER BY 1")]
+    assert opened.found(did=ADDED) == [stranger, person]
+    assert opened.found(did=ORDERED) == [stranger]
+    assert opened.found(did=ADDED, not_did=ORDERED) == [person]
+    assert opened.found(did=ORDERED, since=500) == [stranger]
 
 
 def test_pages_of_contacts_are_the_list_ordered_by_the_day_last_seen(mixed: Opened) -> None:

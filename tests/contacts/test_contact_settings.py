@@ -84,12 +84,19 @@ VISITS: list[dict[str, Any]] = [
 def test_the_rules_of_who_is_who(store: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """Whose bare events are on a shared browser, how far a login reaches back, spellings, and what several values become."""
     rules = {
-        "shared_device_policy": "owner", "history_from": "10", "trait_strategies": "tags=union,city=first",
+        "shared_device_policy": "owner", "history_from": "10", "email_rules": "plus_tag,gmail_dots",
+        "trait_strategies": "tags=union,city=first", "blocked_values": "user_id:kiosk-*", "no_merge_values": "phone:+7916*",
     }  # fmt: skip
     collector = start(store, tmp_path, request)
     with collector(**rules) as process:
         process.post("/v1/batch", {"batch": VISITS}, key=process.server_key)
-        person = document(process, "user_id:42")
+        _, answer = process.post("/v1/track", {"event": "Seen", "userId": "kiosk-7"})
+        assert "identifier_refused" in [warning["code"] for warning in answer["warnings"]]
+        person = document(process, "email:anna.b@gmail.com")
+        assert person == document(process, "user_id:42")
+        assert [one["value"] for one in person["identifiers"] if one["kind"] == "email"] == ["annab@gmail.com"]
+        assert document(process, "email:Anna.B+another@gmail.com/export")["contact"]["id"] == person["id"]
+        assert document(process, "user_id:44")["id"] != person["id"]
         assert person["traits"]["tags"] == ["b", "c"]  # of each identifier the last word
         assert person["traits"]["city"] == "Omsk"
         assert "size" not in person["traits"]  # said before the history of the browser begins

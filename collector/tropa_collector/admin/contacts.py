@@ -156,7 +156,7 @@ class _Contacts:
         return tuple(self._parsed(body[name]))
 
     def _parsed(self, text: str) -> Ref:
-        return parse_ref(text, self._parts.settings.default_country)
+        return parse_ref(text, self._parts.settings)
 
 
 def _present(found: Any, request: Request) -> Any:

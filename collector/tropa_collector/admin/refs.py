@@ -7,6 +7,8 @@ import re
 from tropa_collector.errors import RequestError
 from tropa_collector.identity.identifiers import INTERNAL_KINDS, Scope, extract
 from tropa_collector.identity.policy import SERVER, kind_table
+from tropa_collector.identity_rules import scope_of
+from tropa_collector.settings import Settings
 from tropa_collector.store.protocol import Ref
 
 _ID = re.compile(r"c?([1-9][0-9]{0,17})")
@@ -18,8 +20,8 @@ class BadRef(RequestError):
     code = "bad_reference"
 
 
-def parse_ref(text: str, region: str | None = None) -> Ref:
-    """The reference, its value normalised as its kind is; ``region`` is of phones without a country.
+def parse_ref(text: str, settings: Settings | None = None) -> Ref:
+    """The reference, its value normalised as the settings would have it in an event; blocked values may still be asked for.
 
     Raises:
         BadRef: no kind, an unknown one, or a value that is no identifier of it.
@@ -34,14 +36,24 @@ def parse_ref(text: str, region: str | None = None) -> Ref:
         return Ref(id=int(found[1]))
     if kind in INTERNAL_KINDS:
         return Ref(kind, value)
-    return _identifier(kind, value, region)
+    return _identifier(kind, value, settings)
 
 
-def _identifier(kind: str, value: str, region: str | None) -> Ref:
+def spelt(text: str, settings: Settings) -> str:
+    """A reference with its value as it is stored; one that cannot be anybody's as it is."""
+    try:
+        kind, value, contact = parse_ref(text, settings)
+    except BadRef:
+        return text
+    return f"id:{contact}" if contact else f"{kind}:{value}"
+
+
+def _identifier(kind: str, value: str, settings: Settings | None) -> Ref:
     if not kind_table().has(kind):
         raise BadRef(f"{kind[:80]!r} is not a kind of identifier.")
     event = {"type": "identify", "context": {"externalIds": [{"type": kind, "id": value}]}}
-    extracted = extract(event, Scope(trust=SERVER, default_region=region))
+    scope = Scope(trust=SERVER) if settings is None else scope_of(settings, trust=SERVER, blocked=())
+    extracted = extract(event, scope)
     if not extracted.identifiers:
         raise BadRef(f"{kind}: {extracted.refusals[0].message}")
     return Ref(*extracted.identifiers[0].key)

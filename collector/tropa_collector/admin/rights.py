@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tropa_collector.admin.refs import spelt
 from tropa_collector.transfer.rights import rights_of
 
 if TYPE_CHECKING:
@@ -22,13 +23,13 @@ def rights_routes(parts: AdminParts) -> list[Route]:
     rights = rights_of(parts.settings, parts.log)
 
     async def export(request: Request) -> Response:
-        return _json(await rights.export(request.path_params["ref"]))
+        return _json(await rights.export(spelt(request.path_params["ref"], parts.settings)))
 
     async def erase(request: Request) -> Response:
         asked = request.query_params
         reason = asked.get("reason", "")[:_MAX_REASON_CHARS]
         actor = asked.get("actor", "admin api")[:_MAX_REASON_CHARS]
-        return _json(await rights.erase(request.path_params["ref"], actor=actor, reason=reason))
+        return _json(await rights.erase(spelt(request.path_params["ref"], parts.settings), actor=actor, reason=reason))
 
     return [
         Route("/api/v1/contacts/{ref:path}/export", export, methods=["GET"]),

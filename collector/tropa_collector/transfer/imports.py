@@ -18,6 +18,7 @@ from tropa_collector.events.timestamps import to_microseconds
 from tropa_collector.identity.identifiers import Extracted, Scope, extract
 from tropa_collector.identity.policy import SERVER, Policy
 from tropa_collector.identity.records import Ident
+from tropa_collector.identity_rules import scope_of
 from tropa_collector.metrics import Counters
 from tropa_collector.settings import Settings
 from tropa_collector.store.protocol import EventLog, Operation, Outcome, Record, Submission
@@ -58,7 +59,7 @@ class Imported(NamedTuple):
 
 def import_scope(settings: Settings, region: str | None = None) -> Scope:
     """How imported rows are read: as a server's, phones without a country in ``region``."""
-    return Scope(trust=SERVER, default_region=region or settings.default_country)
+    return scope_of(settings, trust=SERVER, default_region=region or settings.default_country)
 
 
 def customer(row: int, call: Mapping[str, Any], scope: Scope) -> Customer:

@@ -120,7 +120,7 @@ class _Contacts:
         return {"visits": visits, "next": following and Typed(following)}
 
     async def _number(self, request: Request) -> int:
-        ref = parse_ref(request.path_params["ref"], self._parts.settings.default_country)
+        ref = parse_ref(request.path_params["ref"], self._parts.settings)
         holder = f"c{ref.id}" if ref.id else (await self._views.holders([ref]))[ref.kind, ref.value]
         if holder is None:
             raise NotFound("There is no such contact.")

@@ -16,6 +16,7 @@ from tropa_collector.admin.refs import BadRef, parse_ref
 from tropa_collector.errors import NotFound, RequestError
 from tropa_collector.events.timestamps import to_microseconds
 from tropa_collector.identity.policy import kind_table
+from tropa_collector.settings import Settings
 from tropa_collector.store.protocol import ContactQuery, Page, Ref
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Lookup:
         Raises:
             BadRef, NotFound: as for ``found``.
         """
-        contact = await self._parts.views.portrait(parse_ref(text, self._region))
+        contact = await self._parts.views.portrait(parse_ref(text, self._parts.settings))
         if contact is None:
             raise NotFound(f"There is no contact {text[:80]}.")
         return contact
@@ -86,7 +87,7 @@ class Lookup:
         }
 
     async def _page(self, asked: Mapping[str, str], before: str | None) -> Page:
-        exact = ref_in(asked["q"], self._region)
+        exact = ref_in(asked["q"], self._parts.settings)
         query = ContactQuery(
             q=as_stored(asked["q"], self._region),
             did=asked["did"] or None,
@@ -104,11 +105,11 @@ class Lookup:
             raise BadQuery(str(error)) from None
 
 
-def ref_in(typed: str, region: str | None) -> Ref | None:
+def ref_in(typed: str, settings: Settings | None) -> Ref | None:
     """The one contact that is named exactly: ``c12``, ``id:c12``, ``ext.crm:7``."""
     text = f"id:{typed}" if _ID.fullmatch(typed) and not typed.startswith("id:") else typed
     try:
-        return parse_ref(text, region) if ":" in text else None
+        return parse_ref(text, settings) if ":" in text else None
     except BadRef:
         return None
 

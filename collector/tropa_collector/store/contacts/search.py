@@ -19,7 +19,7 @@ from tropa_collector.identity.records import ERASED
 from tropa_collector.store.connection import Connection
 from tropa_collector.store.contacts.lists import place, summary
 from tropa_collector.store.contacts.refs import inside
-from tropa_collector.store.contacts.shares import HIGHEST
+from tropa_collector.store.contacts.shares import HIGHEST, LOWEST
 from tropa_collector.store.contacts.words import MAX_WORD_CHARS, word
 from tropa_collector.store.protocol import ContactQuery, Page
 
@@ -38,12 +38,13 @@ class Standing(NamedTuple):
 
 
 class Member(NamedTuple):
-    """An identifier of a contact. What is done from ``until`` on is nobody's: the device is shared."""
+    """An identifier of a contact. Of a shared or bounded device what is done before ``since``, or from ``until`` on, is not."""
 
     contact: int
     id: int
     value: str
     state: int
+    since: int
     until: int
 
 
@@ -53,10 +54,11 @@ Members = Mapping[int, Sequence[Member]]
 class Doers(Protocol):
     """Who did one thing since a time, by the events' own, corrected clock.
 
-    ``known`` has the first time of identifiers that did it, as far as they were read; ``complete``: there are no others.
+    ``known`` has the first and the last time of identifiers that did it, as far as they were read; ``complete``: there are
+    no others.
     """
 
-    known: dict[int, int]
+    known: dict[int, tuple[int, int]]
     complete: bool
 
     def asked(self, members: Members) -> set[int]:
@@ -84,7 +86,11 @@ _BY_TRAIT = (
     " WHERE w.text >= ? AND w.text < ? AND w.key IN ({keys}) LIMIT ?"
 )
 _SAID = "SELECT identifier, value FROM traits WHERE identifier IN ({identifiers}) AND key IN ({keys}) AND value IS NOT NULL"
-_MEMBERS = f"SELECT contact, id, value, state, coalesce(shared_from, {HIGHEST}) FROM identifiers WHERE contact IN ({{contacts}})"
+_MEMBERS = (
+    f"SELECT contact, id, value, state, coalesce(known_from, {LOWEST}), coalesce(shared_from, {HIGHEST})"
+    " FROM identifiers WHERE contact IN ({contacts})"
+)
+_NEVER: Final = (HIGHEST, LOWEST)
 
 
 def search(connection: Connection, query: ContactQuery, searchable: Iterable[str], who_did: WhoDid) -> Page:
@@ -144,11 +150,16 @@ def _fitting(connection: Connection, rows: Sequence[Standing], tests: Sequence[_
 
 
 def _did(doers: Doers, members: Members) -> set[int]:
-    known = doers.known
-    found = {contact for contact, own in members.items() if any(known.get(one.id, HIGHEST) < one.until for one in own)}
+    """By the first and the last time of each: what was done before a device's history and after it was shared, but not
+    between, would be taken for the contact's."""
+    found = {contact for contact, own in members.items() if any(_within(one, *doers.known.get(one.id, _NEVER)) for one in own)}
     if doers.complete:
         return found
     return found | doers.asked({contact: own for contact, own in members.items() if contact not in found})
+
+
+def _within(one: Member, first: int, last: int) -> bool:
+    return first < one.until and last >= one.since
 
 
 def _did_not(doers: Doers, members: Members) -> set[int]:

@@ -15,9 +15,10 @@ from tropa_collector.store.connection import Connection
 LOWEST, HIGHEST = -(1 << 62), 1 << 62
 #: timestamp and event id: the order of a timeline.
 Moment = tuple[int, int]
-#: Whose a row of ``events`` is, asked when it is read: a device's later events are nobody's once the device is shared.
+#: Whose a row of ``events`` is, asked when it is read (0: nobody's): of a device's, those from before its history begins and those
+#: since it is shared are not its person's.
 OWNER = (
-    "(SELECT CASE WHEN i.shared_from IS NOT NULL AND events.timestamp >= i.shared_from THEN i.shared_contact ELSE i.contact END"
+    "(SELECT CASE WHEN events.timestamp >= i.shared_from OR events.timestamp < i.known_from THEN i.shared_contact ELSE i.contact END"
     " FROM identifiers AS i WHERE i.id = events.identifier)"
 )
 #: The columns of ``events`` that ``stored_event`` takes.

@@ -11,15 +11,15 @@ from bisect import bisect_left
 from functools import cached_property
 from typing import Final, NamedTuple
 
-from tropa_collector.store.contacts.search import Members
-from tropa_collector.store.contacts.shares import HIGHEST, LOWEST
+from tropa_collector.store.contacts.search import Member, Members
+from tropa_collector.store.contacts.shares import LOWEST
 from tropa_collector.store.deeds import deed_of
 from tropa_collector.store.sqlite.reading.timeline import OLDEST, THROUGH, first_run
 
 READ: Final = 10_000  # deeds that are read; older runs are asked
 
 _IN_TAIL = (
-    "SELECT identifier, min(timestamp) FROM events"
+    "SELECT identifier, min(timestamp), max(timestamp) FROM events"
     f" WHERE id > {THROUGH} AND type = 'track' AND name = :name AND identifier IS NOT NULL AND timestamp >= :since GROUP BY 1"
 )
 _IN_RUNS = (
@@ -27,10 +27,11 @@ _IN_RUNS = (
     f" WHERE r.run >= :run AND d.event_id >= {OLDEST} ORDER BY r.run DESC LIMIT :most"
 )
 _ALL_IN_RUNS = (
-    "SELECT d.identifier, min(d.timestamp) FROM timeline_runs AS r CROSS JOIN deeds AS d ON d.run = r.run AND d.deed = :deed"
+    "SELECT d.identifier, min(d.timestamp), max(d.timestamp)"
+    " FROM timeline_runs AS r CROSS JOIN deeds AS d ON d.run = r.run AND d.deed = :deed"
     f" WHERE r.run >= :run AND d.timestamp >= :since AND d.event_id >= {OLDEST} GROUP BY r.run, d.identifier"
 )
-_EARLIEST = "ON CONFLICT (identifier) DO UPDATE SET first = excluded.first WHERE excluded.first < first"
+_EACH = "ON CONFLICT (identifier) DO UPDATE SET first = min(first, excluded.first), last = max(last, excluded.last)"
 _YOUNGEST = (
     "SELECT run, (SELECT max(identifier) FROM deeds WHERE run = r.run AND deed = ?) AS youngest"
     " FROM timeline_runs AS r WHERE run >= ? AND run < ?"
@@ -50,7 +51,7 @@ class _Runs(NamedTuple):
 
 
 class SqliteDoers:
-    """``Doers``. ``known`` has the earliest deed of each, as far as they were read."""
+    """``Doers``. ``known`` has the first and the last deed of each, as far as they were read."""
 
     def __init__(self, connection: sqlite3.Connection, name: str, since: int | None) -> None:
         self._connection = connection
@@ -58,7 +59,7 @@ class SqliteDoers:
         self._since = LOWEST if since is None else since
         self._first_run = first_run(connection, self._since)
         tail = connection.execute(_IN_TAIL, {"name": name, "since": self._since})
-        self.known = dict[int, int](tail.fetchall())
+        self.known = {identifier: (first, last) for identifier, first, last in tail}
         self._read_from = self._read()
         self.complete = self._read_from <= self._first_run
 
@@ -67,20 +68,21 @@ class SqliteDoers:
         known, since = self.known, self._since
         rows = self._connection.execute(_IN_RUNS, {"deed": self._deed, "run": self._first_run, "most": READ}).fetchall()
         for _, identifier, at in rows:
-            if since <= at < known.get(identifier, HIGHEST):
-                known[identifier] = at
+            if at >= since:
+                first, last = known.get(identifier, (at, at))
+                known[identifier] = min(first, at), max(last, at)
         return rows[-1][0] + 1 if len(rows) == READ else self._first_run  # the last one may go on
 
     def asked(self, members: Members) -> set[int]:
-        return {contact for contact, own in members.items() if any(self._did_before(one.id, one.until) for one in own)}
+        return {contact for contact, own in members.items() if any(self._did_before(one) for one in own)}
 
-    def _did_before(self, identifier: int, until: int) -> bool:
+    def _did_before(self, one: Member) -> bool:
         """Before the runs that were read."""
         runs = self._older
-        start = bisect_left(runs.youngest, identifier)
+        start = bisect_left(runs.youngest, one.id)
         if start == len(runs.numbers):
             return False
-        values = (runs.numbers[start], self._deed, identifier, self._since, until)
+        values = (runs.numbers[start], self._deed, one.id, max(self._since, one.since), one.until)
         return self._connection.execute(_IN_RUN.format(table=runs.table), values).fetchone() is not None
 
     @cached_property
@@ -98,16 +100,17 @@ class SqliteDoers:
 def gather_doers(connection: sqlite3.Connection, table: str, name: str, since: int | None) -> None:
     """Make a temporary table of all the contacts that did ``name`` since a time, for a list that is not read by pages.
 
-    Like all that a snapshot makes, it goes with the snapshot. Whether the earliest deed lies before the device was shared
-    is all there is to know.
+    Like all that a snapshot makes, it goes with the snapshot. Of each identifier the first and the last deed are all there
+    is to know.
     """
     start = LOWEST if since is None else since
     values = {"deed": deed_of(name), "name": name, "since": start, "run": first_run(connection, start)}
-    connection.execute(f"CREATE TEMP TABLE {table}_by (identifier INTEGER PRIMARY KEY, first INTEGER)")
+    connection.execute(f"CREATE TEMP TABLE {table}_by (identifier INTEGER PRIMARY KEY, first INTEGER, last INTEGER)")
     for deeds in (_ALL_IN_RUNS, _IN_TAIL):
-        connection.execute(f"INSERT INTO temp.{table}_by {deeds} {_EARLIEST}", values)
+        connection.execute(f"INSERT INTO temp.{table}_by {deeds} {_EACH}", values)
     connection.execute(f"CREATE TEMP TABLE {table} (contact INTEGER PRIMARY KEY)")
     connection.execute(
         f"INSERT OR IGNORE INTO temp.{table} SELECT i.contact FROM temp.{table}_by AS by CROSS JOIN identifiers AS i"
-        " ON i.id = by.identifier WHERE i.shared_from IS NULL OR by.first < i.shared_from"
+        " ON i.id = by.identifier WHERE (i.shared_from IS NULL OR by.first < i.shared_from)"
+        " AND (i.known_from IS NULL OR by.last >= i.known_from)"
     )
