@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Final
 
 import orjson
@@ -15,7 +16,7 @@ from tropa_collector.store.summaries import profile as shared
 from tropa_collector.store.summaries.profile import LOOKED_AT, PLOTTED, Profile, around, visited
 from tropa_collector.store.views import Visits
 
-_DAYS: Final = f"WITH {{mine}} SELECT timestamp / {DAY} AS day, count(*) {NEWEST} GROUP BY day ORDER BY day"
+_DAYS: Final = f"WITH {{mine}} SELECT found.identifier, timestamp / {DAY} AS day, count(*) {NEWEST} GROUP BY found.identifier, day"
 
 
 def portrait(session: Session, ref: Ref) -> dict[str, Any] | None:
@@ -34,11 +35,13 @@ def visits(session: Session, contact: int, before: str | None, limit: int) -> Vi
 
 
 def days(session: Session, contact: int) -> dict[str, Any]:
-    """``ProfileReader.days``."""
+    """``ProfileReader.days``: of each identifier no more than its newest events."""
     shares = shares_of(session, contact)
-    found = session.execute(_DAYS.format(mine=table_of(shares)), (PLOTTED,)).fetchall() if shares else []
-    counted = sum(count for _, count in found)
-    return {"days": found, "counted": counted, "complete": counted < PLOTTED}
+    counts, of_each = Counter[int](), Counter[int]()
+    for identifier, day, count in session.execute(_DAYS.format(mine=table_of(shares)), (PLOTTED,)) if shares else ():
+        counts[day] += count
+        of_each[identifier] += count
+    return {"days": sorted(counts.items()), "counted": counts.total(), "complete": max(of_each.values(), default=0) < PLOTTED}
 
 
 def surroundings(session: Session, contact: int) -> dict[str, Any]:
