@@ -75,10 +75,9 @@ def collector(start_collector: StartCollector) -> CollectorProcess:
 
 
 def test_every_event_that_was_sent_is_accounted_for(collector: CollectorProcess) -> None:
-    now = datetime.now(UTC).timestamp()
     lines: list[str] = []
     traffic = Traffic(Pace(days=2, visits=30, speed=60, seed=3), lines.append)
-    played = traffic.play_past(addresses(collector), now)
+    played = traffic.play_past(addresses(collector), NOON)
     metrics = collector.metrics()
     assert ended(metrics, "web", "stored") + ended(metrics, "web", "quarantined") == played.by_browsers > 300
     assert ended(metrics, "shop", "stored") == played.by_backend > 2 * REGULARS
@@ -91,13 +90,13 @@ def test_every_event_that_was_sent_is_accounted_for(collector: CollectorProcess)
     assert len({event["enriched"]["device"]["browser"]["name"] for event in stored if event["enriched"]["device"]}) >= 4
     days = {event["timestamp"][:10] for event in stored}
     assert len(days) == 3
-    again(collector, now, played)
+    again(collector, played)
 
 
-def again(collector: CollectorProcess, now: float, played: Played) -> None:
+def again(collector: CollectorProcess, played: Played) -> None:
     """The same traffic once more, as after a restart of the demo: not one event is stored twice."""
     events = collector.count_events()
-    Traffic(Pace(days=2, visits=30, speed=60, seed=3), lambda _: None).play_past(addresses(collector), now)
+    Traffic(Pace(days=2, visits=30, speed=60, seed=3), lambda _: None).play_past(addresses(collector), NOON)
     metrics = collector.metrics()
     assert collector.count_events() == events
     assert ended(metrics, "shop", "duplicate") == played.by_backend
