@@ -12,8 +12,8 @@ import uvicorn
 import uvloop
 
 from tropa_collector.listeners import server_config
-from tropa_collector.receive.endpoint import Receive, Scope, Send
 from tropa_collector.receive.guard import guarded_protocol
+from tropa_collector.receive.request import Receive, Scope, Send
 from tropa_collector.settings import Settings
 
 START = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain"), (b"content-length", b"2")]}

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Sequence
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"|[][{},:]', re.DOTALL)
 _decoder = json.JSONDecoder()
+
+#: A body into the bytes of its events; None where it is too odd to be sliced.
+Slicer = Callable[[bytes], Sequence[bytes] | None]
 
 
 def originals(body: bytes) -> list[bytes] | None:
@@ -73,3 +77,19 @@ def _items_by_token(text: str) -> list[str] | None:
             found.append(text[start : token.start()].strip())
             start = token.end() if depth == 2 else -1
     return [] if found == [""] else found
+
+
+class Slices:
+    """The bytes of each event, sliced once, for the first bad one: a batch may hold thousands of them."""
+
+    __slots__ = ("_body", "_slice", "_sliced")
+
+    def __init__(self, body: bytes, slice_: Slicer) -> None:
+        self._body = body
+        self._slice = slice_
+        self._sliced: list[Sequence[bytes] | None] = []
+
+    def __call__(self) -> Sequence[bytes] | None:
+        if not self._sliced:
+            self._sliced.append(self._slice(self._body))
+        return self._sliced[0]

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from tropa_collector.errors import (
-    Forbidden,
-    MalformedBody,
-    MethodNotAllowed,
-    PayloadTooLarge,
-    RateLimited,
-    RequestError,
-    UnknownKey,
-)
+from tropa_collector.errors import Forbidden, MalformedBody, MethodNotAllowed, RateLimited, RequestError, UnknownKey
 from tropa_collector.events.model import TYPES
 from tropa_collector.events.normalise import Limits, parse
-from tropa_collector.events.originals import originals
+from tropa_collector.events.originals import Slicer, Slices, originals
 from tropa_collector.events.validate import Envelope, open_batch, open_single
 from tropa_collector.metrics import Counters
 from tropa_collector.pipeline import Pipeline, Prepared, Verdict
@@ -32,18 +24,12 @@ from tropa_collector.receive.keys import KeyRing, Source, key_of_body, key_of_he
 from tropa_collector.receive.rates import Rates
 from tropa_collector.receive.receipt import Receipt
 from tropa_collector.receive.replies import Reply
+from tropa_collector.receive.request import App, Ask, Gone, Handler, HeaderMap, Receive, Scope, Send, read_body
 from tropa_collector.receive.sessions import SessionKeys
 from tropa_collector.settings import Settings
 from tropa_collector.store.protocol import EventLog
 
 logger = logging.getLogger("tropa.receive")
-
-Message = MutableMapping[str, Any]
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
-HeaderMap = dict[bytes, bytes]
 
 _HINTS: Final = (
     b"sec-ch-ua",
@@ -60,40 +46,7 @@ _PIXEL: Final = Reply(
     pixel.GIF,
     [(b"content-type", b"image/gif"), (b"content-length", b"%d" % len(pixel.GIF)), (b"cache-control", b"no-store")],
 )
-
-
-class _Gone(Exception):
-    pass
-
-
-class _Ask(NamedTuple):
-    """A request on its way to a reply: what the handlers of all paths need."""
-
-    method: str
-    headers: HeaderMap
-    scope: Scope
-    receive: Receive
-
-
-Handler = Callable[[_Ask], Awaitable[Reply]]
 _Open = Callable[[object], Envelope]
-_Slice = Callable[[bytes], Sequence[bytes] | None]
-
-
-class _Originals:
-    """The bytes of each event, sliced once, for the first bad one: a batch may hold thousands of them."""
-
-    __slots__ = ("_body", "_slice", "_sliced")
-
-    def __init__(self, body: bytes, slice_: Callable[[bytes], Sequence[bytes] | None]) -> None:
-        self._body = body
-        self._slice = slice_
-        self._sliced: list[Sequence[bytes] | None] = []
-
-    def __call__(self) -> Sequence[bytes] | None:
-        if not self._sliced:
-            self._sliced.append(self._slice(self._body))
-        return self._sliced[0]
 
 
 class Endpoint:
@@ -146,8 +99,8 @@ class Endpoint:
         name, handler = route
         headers: HeaderMap = dict(scope["headers"])
         try:
-            reply = await self._answer(_Ask(scope["method"], headers, scope, receive), handler)
-        except _Gone:
+            reply = await self._answer(Ask(scope["method"], headers, scope, receive), handler)
+        except Gone:
             return
         self._counters.requests[name, reply.status] += 1
         start = reply.headers
@@ -156,14 +109,14 @@ class Endpoint:
         await send({"type": "http.response.start", "status": reply.status, "headers": start})
         await send({"type": "http.response.body", "body": reply.body})
 
-    async def _answer(self, ask: _Ask, handler: Handler) -> Reply:
+    async def _answer(self, ask: Ask, handler: Handler) -> Reply:
         try:
             if ask.method == "OPTIONS":
                 return Reply(200, b"", [(b"content-length", b"0")])
             return await handler(ask)
         except RequestError as error:
             return replies.of_error(error)
-        except _Gone:
+        except Gone:
             raise
         except Exception:
             logger.exception("a request failed")
@@ -173,7 +126,7 @@ class Endpoint:
 
     # -- events
 
-    async def _ingest(self, open_: _Open, slice_: _Slice, ask: _Ask) -> Reply:
+    async def _ingest(self, open_: _Open, slice_: Slicer, ask: Ask) -> Reply:
         if ask.method != "POST":
             raise self._refused(MethodNotAllowed(f"This path takes POST, not {ask.method}."))
         try:
@@ -181,13 +134,13 @@ class Endpoint:
             if refusal is not None:
                 raise refusal
             source = self._source(ask)
-            prepared, cookies = self._take(open_, slice_, ask, await self._read(ask), source)
+            prepared, cookies = self._take(open_, slice_, ask, await read_body(ask, self._settings.max_body_bytes), source)
         except RequestError as error:
             raise self._refused(error) from None
         reply = replies.of_verdict(await self._pipeline.commit(prepared))
         return reply._replace(headers=[*reply.headers, *cookies]) if cookies and reply.status == 200 else reply
 
-    def _take(self, open_: _Open, slice_: _Slice, ask: _Ask, raw: bytes, source: Source | None) -> tuple[Prepared, SetCookies]:
+    def _take(self, open_: _Open, slice_: Slicer, ask: Ask, raw: bytes, source: Source | None) -> tuple[Prepared, SetCookies]:
         """Bytes to what is to be stored. Not a coroutine: nothing of the body outlives it."""
         body, parsed, source = self._parse(raw, source)
         self._check_origin(ask, source)
@@ -195,12 +148,12 @@ class Endpoint:
         receipt = self._receipt(ask, source)
         self._spend(receipt, len(envelope.items))
         if source.kind != "browser":
-            return self._pipeline.take(envelope, receipt, _Originals(body, slice_)), ()
+            return self._pipeline.take(envelope, receipt, Slices(body, slice_)), ()
         visit = self._visit(ask, parsed, source)
         receipt = self._of_visitor(receipt, visit, body)
-        return self._pipeline.take(envelope, receipt, _Originals(body, slice_)), visit.set_cookies
+        return self._pipeline.take(envelope, receipt, Slices(body, slice_)), visit.set_cookies
 
-    def _visit(self, ask: _Ask, parsed: object, source: Source) -> Visit:
+    def _visit(self, ask: Ask, parsed: object, source: Source) -> Visit:
         if not isinstance(parsed, dict) or "batchId" not in parsed:
             return NO_VISIT
         headers, client = ask.headers, ask.scope["client"]
@@ -217,11 +170,11 @@ class Endpoint:
             receipt = receipt._replace(session=session)
         return receipt
 
-    async def _validate(self, ask: _Ask) -> Reply:
+    async def _validate(self, ask: Ask) -> Reply:
         if ask.method != "POST":
             raise MethodNotAllowed(f"This path takes POST, not {ask.method}.")
         source = self._source(ask)
-        _, parsed, source = self._parse(await self._read(ask), source)
+        _, parsed, source = self._parse(await read_body(ask, self._settings.max_body_bytes), source)
         self._check_origin(ask, source)
         envelope = self._open_batch(parsed)
         receipt = self._receipt(ask, source)
@@ -236,7 +189,7 @@ class Endpoint:
         self._counters.requests_refused[error.code] += 1
         return error
 
-    def _source(self, ask: _Ask) -> Source | None:
+    def _source(self, ask: Ask) -> Source | None:
         """The source named in the headers or the query, None if the body has to say."""
         key = key_of_headers(ask.headers) or key_of_query(ask.scope["query_string"])
         return None if key is None else self._known(key)
@@ -251,38 +204,18 @@ class Endpoint:
             )
         return source
 
-    async def _read(self, ask: _Ask) -> bytes:
-        """The body as sent, at most ``max_body_bytes`` of it."""
-        limit = self._settings.max_body_bytes
-        length = ask.headers.get(b"content-length", b"0")
-        if length.isdigit() and int(length) > limit:
-            raise PayloadTooLarge(f"The body has {int(length)} bytes; at most {limit} are taken.")
-        message = await ask.receive()
-        if not message.get("more_body") and message["type"] == "http.request":
-            return message["body"]  # type: ignore[no-any-return]
-        parts, size = [], 0
-        while message["type"] == "http.request":
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            if size > limit:
-                raise PayloadTooLarge(f"The body is larger than {limit} bytes.")
-            if not message.get("more_body"):
-                return b"".join(parts)
-            message = await ask.receive()
-        raise _Gone
-
     def _parse(self, raw: bytes, source: Source | None) -> tuple[bytes, object, Source]:
         body = inflate(raw, max_bytes=self._settings.max_body_bytes)
         parsed = parse(body, limits=self._limits)
         return body, parsed, source or self._known(key_of_body(parsed))
 
     @staticmethod
-    def _check_origin(ask: _Ask, source: Source) -> None:
+    def _check_origin(ask: Ask, source: Source) -> None:
         origin = ask.headers.get(b"origin")
         if origin is not None and not origin_allowed(origin, source.options.allowed_origins):
             raise Forbidden(f"Source {source.name!r} does not take events from this origin. Add it to its allowed_origins.")
 
-    def _receipt(self, ask: _Ask, source: Source) -> Receipt:
+    def _receipt(self, ask: Ask, source: Source) -> Receipt:
         headers = ask.headers
         client = ask.scope["client"]
         peer = client[0] if client else None
@@ -310,12 +243,12 @@ class Endpoint:
 
     # -- the rest of the contract
 
-    async def _swallow(self, ask: _Ask) -> Reply:
+    async def _swallow(self, ask: Ask) -> Reply:
         """A browser SDK's own metrics: read, answered, forgotten."""
-        await self._read(ask)
+        await read_body(ask, self._settings.max_body_bytes)
         return replies.of_document({"success": True})
 
-    async def pixel(self, type_: str, ask: _Ask) -> Reply:
+    async def pixel(self, type_: str, ask: Ask) -> Reply:
         """The GIF and 200 whatever happened; what happened is in the counters."""
         try:
             body, envelope, receipt = self._open_pixel(type_, ask)
@@ -326,7 +259,7 @@ class Endpoint:
             logger.exception("a pixel's event failed")
         return _PIXEL
 
-    def _open_pixel(self, type_: str, ask: _Ask) -> tuple[bytes, Envelope, Receipt]:
+    def _open_pixel(self, type_: str, ask: Ask) -> tuple[bytes, Envelope, Receipt]:
         try:
             body = pixel.decode(ask.scope["query_string"])
             parsed = parse(body, limits=self._limits)
@@ -337,7 +270,7 @@ class Endpoint:
             raise self._refused(error) from None
         return body, envelope, receipt
 
-    async def settings_document(self, document: Callable[[str, str], dict[str, Any]], write_key: str, ask: _Ask) -> Reply:
+    async def settings_document(self, document: Callable[[str, str], dict[str, Any]], write_key: str, ask: Ask) -> Reply:
         """What Segment's and RudderStack's browser SDKs ask for before their first event."""
         self._known(write_key)
         host = ask.headers.get(b"host", b"localhost").decode("latin-1")
