@@ -105,6 +105,8 @@ def _multiply(connection: sqlite3.Connection, events: int, persons: int, highest
     (seeded,) = connection.execute("SELECT count(*) FROM temp.seed_events").fetchone()
     step, through = DAYS * _DAY_US // events, (events // RUN_EVENTS - 1) * RUN_EVENTS
     since = time.time_ns() // 1_000 - events * step
+    for table in ("identifiers", "contacts"):
+        connection.execute(f"UPDATE {table} SET first_seen = {since}")
     connection.execute(f"UPDATE counters SET value = {through} WHERE name = 'dedupe_through_id'")
     for number, start in enumerate(range(0, events, seeded)):
         copy = _Copy(number, start, tuple(number * top for top in highest))

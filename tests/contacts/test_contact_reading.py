@@ -322,6 +322,21 @@ def test_first_and_last_touch_over_runs_and_tail(opened: Opened) -> None:
     assert (nobody["first_touch"], nobody["last_touch"]) == (None, None)
 
 
+def test_touches_and_timeline_of_events_of_which_some_come_late(opened: Opened) -> None:
+    """An event a minute, every fifth received five hours later: it lies in a run of younger ones. So do two of the touches."""
+    minute, came = 60_000_000, {5, 21, 131, 150}
+    sent = [(NOW + n * minute, NOW + (n + 300 * ((n % 5 == 0 and n != 150) or n == 131)) * minute, n) for n in range(600)]
+    records = []
+    for at, received_at, n in sorted(sent, key=lambda one: one[1]):
+        body = body_of(n, campaign="vk" if n in came else None)
+        records.append(record_of(call(f"m{n}", at, "u1"), received_at=received_at, body=body))
+    for start in range(0, len(records), 10):
+        opened.file.transaction.commit([Submission(records[start : start + 10])])
+    shown = opened.read(opened.reader.contact, Ref("user_id", "u1"))
+    assert [shown[name]["messageId"] for name in ("first_touch", "last_touch")] == ["m5", "m150"]
+    assert opened.timeline(int(shown["id"][1:]), 20) == [f"m{n}" for n in reversed(range(600))]
+
+
 def test_purged_events_are_neither_counted_nor_listed(opened: Opened) -> None:
     opened.file.deliver([call(f"m{n}", n, "u1") for n in range(100)])
     opened.file.deliver([call("z", 200, "u1")])
