@@ -75,6 +75,7 @@ def test_what_brought_a_visit_is_that_of_its_first_event(enriched: object, came:
         ({"type": "identify", "traits": {"city": "Tver", "deep": {}}}, "who", None, "city: Tver"),
         ({"type": "page", "context": {"page": {"path": "/a", "title": 7}}}, "", None, "/a"),
         ({"type": "page", "context": [], "properties": {"title": "Shop"}}, "", None, "Shop"),
+        ({"type": "track", "event": "Asked", "properties": {"newsletter": True, "age": 7}}, "", None, "newsletter: true, age: 7"),
     ],
 )
 def test_an_events_line(event: dict[str, Any], shape: str, amount: float | None, text: str) -> None:

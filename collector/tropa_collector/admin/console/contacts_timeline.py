@@ -114,7 +114,12 @@ def _text(event: Row, properties: Row, shape: str) -> str:
     beside = _BESIDE if shape else ()
     said = {key: value for key, value in properties.items() if isinstance(value, str | int | float) and key not in beside}
     telling = {key: value for key, value in said.items() if not key.endswith("_id")} or said
-    return ", ".join(f"{key}: {value}" for key, value in list(telling.items())[:SHOWN_PROPERTIES])
+    return ", ".join(f"{key}: {_written(value)}" for key, value in list(telling.items())[:SHOWN_PROPERTIES])
+
+
+def _written(value: str | float) -> str:
+    """As it was sent: true, not Python's True."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _names(products: Any) -> list[str]:
