@@ -31,8 +31,7 @@ class Collector(Front):
 
     def sign_in_link(self) -> str:
         """Opens the console once, for whoever sees this process's output; of no use a quarter of an hour later."""
-        address = self.addresses[1].replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
-        return f"{address}/sign-in?once={self.console_sessions.invite()}"
+        return self.console_sessions.link(self.addresses[1])
 
     async def start(self) -> None:
         """Open the store, warm what is slow the first time, then listen.

@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import click
 
-from tropa_collector import cli_contacts, cli_demo, cli_forward, cli_snippet, cli_transfer, cli_work
+from tropa_collector import cli_console, cli_contacts, cli_demo, cli_forward, cli_snippet, cli_transfer, cli_work
 from tropa_collector.errors import TropaError
 from tropa_collector.settings import load
 
@@ -75,12 +75,7 @@ def serve(**flags: Any) -> None:
     collector = app.Collector(settings)
     if collector.credentials.made:
         _show_credentials(collector)
-
-    def show_console() -> None:
-        click.echo(f"Console (this link signs in once): {collector.sign_in_link()}")
-
-    # Lines of JSON go to a machine that keeps them: no place for a link that signs in.
-    sys.exit(uvloop.run(app.serve(collector, announce=show_console if settings.log_format == "text" else None)))
+    sys.exit(uvloop.run(app.serve(collector, announce=cli_console.announcement(collector, settings))))
 
 
 def _show_credentials(collector: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from tropa_collector.cli_console import announcement
 from tropa_collector.settings import load
 
 
@@ -35,4 +36,4 @@ def work(**flags: Any) -> None:
     process = Work(settings)
     if process.credentials.made_admin_token:
         click.echo(f"First start: admin token {process.credentials.made_admin_token}   (shown this once)")
-    sys.exit(uvloop.run(run(process)))
+    sys.exit(uvloop.run(run(process, announce=announcement(process, settings))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 
 from tropa_collector.admin.api import AdminParts, admin_app
 from tropa_collector.admin.console.sessions import Sessions
@@ -51,6 +52,10 @@ class Work:
         assert self._admin is not None
         return self._admin.address
 
+    def sign_in_link(self) -> str:
+        """Opens the console once, for whoever sees this process's output; of no use a quarter of an hour later."""
+        return self.console_sessions.link(self.admin_address)
+
     async def start(self) -> asyncio.Task[None]:
         """Open the store, listen, join the group; the task ends when the worker cannot go on.
 
@@ -91,12 +96,14 @@ class Work:
         return left
 
 
-async def work(process: Work) -> int:
-    """Run until SIGTERM or SIGINT; the exit status is 0 when nothing was left in hand."""
+async def work(process: Work, *, announce: Callable[[], None] | None = None) -> int:
+    """Run until SIGTERM or SIGINT; the exit status is 0 when nothing was left in hand. ``announce`` is called as it listens."""
     stop = asyncio.create_task(stop_signal().wait())
     try:
         running = await process.start()
         logger.info("working, admin on %s", process.admin_address)
+        if announce is not None:
+            announce()
         await asyncio.wait([stop, running], return_when=asyncio.FIRST_COMPLETED)
         logger.info("stopping: storing what is in hand")
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from loadtests.collector_process import CollectorProcess
 from loadtests.kafka_cluster import KafkaCluster
 from loadtests.kafka_worker import WorkerProcess
+from tests.console.visitor import Visitor
 from tests.kafka.records import url
 
 
@@ -64,6 +66,10 @@ def test_events_go_through_the_log_into_contacts(collector: CollectorProcess, wo
     assert worked['tropa_events_total{outcome="duplicate",source="shop"}'] == 1
     assert worked['tropa_events_received_total{source="shop"}'] == 6
     until(lambda: worker.metrics()["tropa_store_log_lag_records"] == 0)
+    link, visitor = re.search(r"http://\S+(/sign-in\?once=\S+)", worker.log_file.read_text()), Visitor(worker, stranger=True)
+    assert link is not None
+    assert visitor.get(link[1]).status == 200
+    assert "Order Completed" in visitor.get("/contacts/user_id:42").text
 
 
 def test_a_stateless_collector_has_figures_and_sends_questions_to_a_worker(collector: CollectorProcess) -> None:

@@ -60,6 +60,11 @@ class Sessions:
         self._invitations[once] = self._monotonic() + INVITATION_SECONDS
         return once
 
+    def link(self, address: str) -> str:
+        """Opens the console on this machine once; ``address`` is the admin listener's."""
+        local = address.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+        return f"{local}/sign-in?once={self.invite()}"
+
     def redeem(self, once: str) -> bool:
         """Whether the link still held; now it does no more."""
         ends_at = self._invitations.pop(once, None)
