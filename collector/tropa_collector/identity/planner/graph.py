@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from tropa_collector.identity.ledger import Action, LogRow, dedup_key
 from tropa_collector.identity.policy import CLAIMED, DEVICE, NO_MERGE_RANK, PASSIVE, Kind, Policy
 from tropa_collector.identity.records import (
-    DEVICE_CONTACT,
     LIVE,
     MERGED,
     NO_MERGE,
@@ -288,7 +287,3 @@ class Graph:
         self.next_log += 1
         self.log.append(row)
         return row.id
-
-
-def is_live(row: Contact) -> bool:
-    return row.status in (LIVE, DEVICE_CONTACT)

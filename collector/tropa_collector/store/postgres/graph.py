@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from typing import Any, Final
+from typing import Any
 
 from tropa_collector.identity.records import Contact, Core, Edge, Identifier, Snapshot
-from tropa_collector.store.contacts.refs import ends
+from tropa_collector.store.contacts.refs import CONTACT, EDGE, IDENTIFIER, ends
 from tropa_collector.store.postgres.connect import Connection
-
-_IDENTIFIER: Final = ", ".join(Identifier._fields)
-_EDGE: Final = ", ".join(Edge._fields)
-_CONTACT: Final = ", ".join(Contact._fields)
 
 
 async def load(connection: Connection, contacts: Collection[int], *, merged: bool) -> Snapshot:
@@ -43,11 +39,11 @@ async def rows_in(connection: Connection, table: str, columns: str, column: str,
 
 
 async def _identifiers(connection: Connection, column: str, ids: Collection[int]) -> dict[int, Identifier]:
-    return {row[0]: Identifier._make(row) for row in await rows_in(connection, "identifiers", _IDENTIFIER, column, ids)}
+    return {row[0]: Identifier._make(row) for row in await rows_in(connection, "identifiers", IDENTIFIER, column, ids)}
 
 
 async def _edges_of(connection: Connection, members: Collection[int]) -> list[Edge]:
-    return sorted(Edge._make(row) for row in await _pairs_of(connection, "edges", _EDGE, members))
+    return sorted(Edge._make(row) for row in await _pairs_of(connection, "edges", EDGE, members))
 
 
 async def _pairs_of(connection: Connection, table: str, columns: str, members: Collection[int]) -> list[Any]:
@@ -57,7 +53,7 @@ async def _pairs_of(connection: Connection, table: str, columns: str, members: C
 
 
 async def _contacts(connection: Connection, ids: Collection[int], *, merged: bool) -> list[Contact]:
-    rows = await rows_in(connection, "contacts", _CONTACT, "id", ids)
+    rows = await rows_in(connection, "contacts", CONTACT, "id", ids)
     if merged:
-        rows += await rows_in(connection, "contacts", _CONTACT, "merged_into", ids)
+        rows += await rows_in(connection, "contacts", CONTACT, "merged_into", ids)
     return [Contact._make(row) for row in rows]

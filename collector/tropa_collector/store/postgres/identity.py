@@ -27,6 +27,7 @@ from tropa_collector.identity.records import (
 )
 from tropa_collector.identity.resolve import resolve, triage
 from tropa_collector.store.calls import call_of
+from tropa_collector.store.contacts.refs import EDGE, IDENTIFIER
 from tropa_collector.store.contacts.registers import feed_rows
 from tropa_collector.store.contacts.words import SEARCHABLE
 from tropa_collector.store.postgres.connect import IDENTITY, LOCK_CLASS, Connection
@@ -37,8 +38,6 @@ from tropa_collector.store.postgres.tables import CANNOT_LINK, CONTACTS, CORES, 
 from tropa_collector.store.protocol import Record
 
 _DAY: Final = 86_400_000_000
-_IDENTIFIER: Final = ", ".join(Identifier._fields)
-_EDGE: Final = ", ".join(Edge._fields)
 _EMPTY: Final = Snapshot(frozenset(), (), (), ())
 
 
@@ -102,7 +101,7 @@ class Resolution:
 
     async def _lookup(self, keys: Collection[Key]) -> dict[Key, Identifier]:
         rows = await self._connection.fetch(
-            f"SELECT {_IDENTIFIER} FROM unnest($1::text[], $2::text[]) AS wanted(k, v) JOIN identifiers ON value = v AND kind = k",
+            f"SELECT {IDENTIFIER} FROM unnest($1::text[], $2::text[]) AS wanted(k, v) JOIN identifiers ON value = v AND kind = k",
             *zip(*sorted(keys), strict=True),
         )
         return {(row[1], row[2]): Identifier._make(row) for row in rows}
@@ -118,7 +117,7 @@ class Resolution:
         if not wanted:
             return {}
         rows = await self._connection.fetch(
-            f"SELECT {_EDGE} FROM unnest($1::bigint[], $2::bigint[]) AS wanted(x, y) JOIN edges ON a = x AND b = y",
+            f"SELECT {EDGE} FROM unnest($1::bigint[], $2::bigint[]) AS wanted(x, y) JOIN edges ON a = x AND b = y",
             *zip(*sorted(wanted), strict=True),
         )
         return {(row[0], row[1]): Edge._make(row) for row in rows}

@@ -5,14 +5,10 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection
-from typing import Any, Final
+from typing import Any
 
 from tropa_collector.identity.records import Contact, Core, Edge, Identifier, Snapshot
-from tropa_collector.store.contacts.refs import ends, inside
-
-_IDENTIFIER: Final = ", ".join(Identifier._fields)
-_EDGE: Final = ", ".join(Edge._fields)
-_CONTACT: Final = ", ".join(Contact._fields)
+from tropa_collector.store.contacts.refs import CONTACT, EDGE, IDENTIFIER, ends, inside
 
 
 def load(connection: sqlite3.Connection, contacts: Collection[int], *, merged: bool) -> Snapshot:
@@ -44,17 +40,17 @@ def rows_in(connection: sqlite3.Connection, table: str, columns: str, column: st
 
 
 def _identifiers(connection: sqlite3.Connection, column: str, ids: Collection[int]) -> dict[int, Identifier]:
-    return {row[0]: Identifier._make(row) for row in rows_in(connection, "identifiers", _IDENTIFIER, column, ids)}
+    return {row[0]: Identifier._make(row) for row in rows_in(connection, "identifiers", IDENTIFIER, column, ids)}
 
 
 def _edges_of(connection: sqlite3.Connection, members: Collection[int]) -> list[Edge]:
-    rows = {(row[0], row[1]): row for row in rows_in(connection, "edges", _EDGE, "a", members)}
-    rows |= {(row[0], row[1]): row for row in rows_in(connection, "edges", _EDGE, "b", members)}
+    rows = {(row[0], row[1]): row for row in rows_in(connection, "edges", EDGE, "a", members)}
+    rows |= {(row[0], row[1]): row for row in rows_in(connection, "edges", EDGE, "b", members)}
     return [Edge._make(rows[pair]) for pair in sorted(rows)]
 
 
 def _contacts(connection: sqlite3.Connection, ids: Collection[int], *, merged: bool) -> list[Contact]:
-    rows = rows_in(connection, "contacts", _CONTACT, "id", ids)
+    rows = rows_in(connection, "contacts", CONTACT, "id", ids)
     if merged:
-        rows += rows_in(connection, "contacts", _CONTACT, "merged_into != 0 AND merged_into", ids)
+        rows += rows_in(connection, "contacts", CONTACT, "merged_into != 0 AND merged_into", ids)
     return [Contact._make((*row[:5], bool(row[5]), row[6])) for row in rows]

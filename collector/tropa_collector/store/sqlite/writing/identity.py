@@ -29,6 +29,7 @@ from tropa_collector.identity.records import (
 )
 from tropa_collector.identity.resolve import anchor_if_known, order_time, resolve, triage
 from tropa_collector.store.calls import call_of
+from tropa_collector.store.contacts.refs import CONTACT, EDGE, IDENTIFIER
 from tropa_collector.store.contacts.registers import feed_rows
 from tropa_collector.store.contacts.words import SEARCHABLE
 from tropa_collector.store.protocol import Record
@@ -39,9 +40,6 @@ from tropa_collector.store.sqlite.writing.words import index_words
 
 _DAYS_KEPT: Final = 16_384  # identifiers of which the day of their last event is known
 _DAY: Final = 86_400_000_000
-_IDENTIFIER: Final = ", ".join(Identifier._fields)
-_EDGE: Final = ", ".join(Edge._fields)
-_CONTACT: Final = ", ".join(Contact._fields)
 
 
 class Resolution:
@@ -239,23 +237,23 @@ class Resolution:
 _SIZES: Final = (4, 16, 64, 256, 512)
 _LOOK_UP: Final = {
     size: f"WITH w(k, v) AS (VALUES {','.join(['(?,?)'] * size)})"
-    f" SELECT {_IDENTIFIER} FROM w CROSS JOIN identifiers ON value = v AND kind = k"
+    f" SELECT {IDENTIFIER} FROM w CROSS JOIN identifiers ON value = v AND kind = k"
     for size in _SIZES
 }
 _LOOK_UP_EDGE: Final = {
-    size: f"WITH w(x, y) AS (VALUES {','.join(['(?,?)'] * size)}) SELECT {_EDGE} FROM w CROSS JOIN edges ON a = x AND b = y"
+    size: f"WITH w(x, y) AS (VALUES {','.join(['(?,?)'] * size)}) SELECT {EDGE} FROM w CROSS JOIN edges ON a = x AND b = y"
     for size in _SIZES
 }
 _EMPTY = Snapshot(frozenset(), (), (), ())
 _UPSERT_CONTACT: Final = (
-    f"INSERT INTO contacts ({_CONTACT}) VALUES ({','.join('?' * len(Contact._fields))}) ON CONFLICT (id) DO UPDATE SET "
+    f"INSERT INTO contacts ({CONTACT}) VALUES ({','.join('?' * len(Contact._fields))}) ON CONFLICT (id) DO UPDATE SET "
     + ", ".join(f"{column} = excluded.{column}" for column in Contact._fields if column != "id")
 )
 #: That it is not 0 is said for SQLite's sake: without it a partial index is not used, and all the contacts are read.
 _REDIRECT: Final = "UPDATE contacts SET merged_into = ?2 WHERE merged_into = ?1 AND merged_into != 0"
-_REPLACE_EDGE: Final = f"INSERT OR REPLACE INTO edges ({_EDGE}) VALUES ({','.join('?' * len(Edge._fields))})"
+_REPLACE_EDGE: Final = f"INSERT OR REPLACE INTO edges ({EDGE}) VALUES ({','.join('?' * len(Edge._fields))})"
 _UPSERT_IDENTIFIER: Final = (
-    f"INSERT INTO identifiers ({_IDENTIFIER}, last_day) VALUES ({','.join(f'?{n}' for n in range(1, len(Identifier._fields) + 1))},"
+    f"INSERT INTO identifiers ({IDENTIFIER}, last_day) VALUES ({','.join(f'?{n}' for n in range(1, len(Identifier._fields) + 1))},"
     f" ?{Identifier._fields.index('first_seen') + 1} / {_DAY}) ON CONFLICT (id) DO UPDATE SET "
     + ", ".join(f"{column} = excluded.{column}" for column in Identifier._fields if column not in {"id", "kind", "value"})
 )
