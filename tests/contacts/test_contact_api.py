@@ -238,6 +238,7 @@ def test_what_the_data_does_not_allow_is_409_and_changes_nothing(admin: Admin, p
         ("user_id:shape/split", {"identifiers": ["phone:+79161110099"]}, "phone:+79161110099"),
         ("relink", {"a": "user_id:shape", "b": "user_id:nobody", **SAID}, "user_id:nobody"),
         ("lift", {"identifier": "user_id:nobody", **SAID}, "user_id:nobody"),
+        ("rebuild", {"contact": "user_id:nobody", **SAID}, "user_id:nobody"),
     ],
 )
 def test_what_is_not_there_is_404_and_named(admin: Admin, path: str, body: Any, named: str) -> None:

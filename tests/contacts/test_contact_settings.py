@@ -109,3 +109,11 @@ def test_the_rules_of_who_is_who(store: str, tmp_path: Path, request: pytest.Fix
         assert before == ["size", "early"]
     with collector() as process:  # the rules that are kept beside the contacts follow the settings
         assert document(process, "user_id:42")["traits"]["tags"] == ["c"]
+        asked = {"contact": "user_id:42", "actor": "olga", "reason": "the rules were changed"}
+        rebuilt = process.admin("/api/v1/contacts/rebuild", method="POST", body=asked)["contact_ids"]
+        person = document(process, "user_id:42")
+        assert person["id"] in rebuilt
+        (device,) = [one for one in person["identifiers"] if one["kind"] == "anonymous_id"]
+        assert (device["shared_from"], "known_from" in device) == ("2026-10-22T12:00:00.000Z", False)
+        told = [event["messageId"] for event in document(process, "user_id:42/events")["events"]]
+        assert told == ["p", "again", "login", "late", "size", "early"]

@@ -188,6 +188,15 @@ def test_case(name: str) -> None:
     assert broken(store) == []
 
 
+def test_a_history_that_is_bounded_no_more_is_whole_again_at_the_next_login() -> None:
+    store = play(Case(("1 c1", "100 u1 c1"), policy=Policy(history=60)))
+    assert store.row("anonymous_id:c1").known_from == 40
+    store.policy = Policy()
+    store.deliver([told("90 u1 c1", 3)])
+    assert store.row("anonymous_id:c1").known_from is None
+    assert store.contact_of("m1") == store.row("user_id:u1").contact
+
+
 def test_1_and_2_no_event_is_rewritten_and_the_known_contact_keeps_its_id() -> None:
     store = MemoryStore(Policy())
     store.deliver([call("m1", 1, "u1 c1"), call("m2", 5, "c2")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -214,6 +215,18 @@ def test_rebuilding_a_harmless_history_changes_nothing() -> None:
         store.write(rebuild(store.everything(), by, policy=store.policy, sequence=store.sequence))
         assert store.partition() == before, f"seed {seed}"
         assert broken(store) == []
+
+
+def test_rebuilding_any_history_by_other_rules_keeps_the_invariants() -> None:
+    for seed in range(40):
+        rng = random.Random(seed)
+        store = MemoryStore(small_policy(rng))
+        for batch in in_batches(list(random_calls(rng, 30, claims=rng.choice((0.0, 0.5)))), rng, 9):
+            store.deliver(batch)
+        store.policy = replace(small_policy(random.Random(seed + 1)), kinds=store.policy.kinds)
+        by = Operator("anna", "other rules", 10_000, "op")
+        store.write(rebuild(store.everything(), by, policy=store.policy, sequence=store.sequence))
+        assert broken(store) == [], f"seed {seed}"
 
 
 def without_devices(partition: set[frozenset[Key]]) -> set[frozenset[Key]]:

@@ -50,6 +50,7 @@ def contact_routes(parts: AdminParts) -> list[Route]:
         Route(f"{_ROOT}/merge", api.merge, methods=["POST"]),
         Route(f"{_ROOT}/relink", api.relink, methods=["POST"]),
         Route(f"{_ROOT}/lift", api.lift, methods=["POST"]),
+        Route(f"{_ROOT}/rebuild", api.rebuild, methods=["POST"]),
         Route(f"{_ROOT}/cannot_link", api.apart),
         Route(f"{_ROOT}/{ref}/events", api.timeline),
         Route(f"{_ROOT}/{ref}/why", api.why),
@@ -138,6 +139,12 @@ class _Contacts:
         body = await _object(request, shape)
         chosen = self._named(body, "identifier", shape)
         return await self._operate("lift_quarantine", identifier=chosen, **_said(body, shape)._asdict())
+
+    async def rebuild(self, request: Request) -> Response:
+        shape = 'Send {"contact": "email:anna@example.com", "actor": "who", "reason": "why"}.'
+        body = await _object(request, shape)
+        chosen = self._named(body, "contact", shape)
+        return await self._operate("rebuild_contact", contact=chosen, **_said(body, shape)._asdict())
 
     async def _operate(self, name: str, **arguments: Any) -> Response:
         return _Json(await self._parts.log.operate(Operation(name, arguments)))

@@ -44,6 +44,12 @@ class Lift(BaseModel):
     reason: Reason
 
 
+class Rebuild(BaseModel):
+    contact: Reference
+    actor: Reason
+    reason: Reason
+
+
 class SplitMerge(BaseModel):
     merge_id: int
     actor: Reason = "operator"
@@ -116,6 +122,7 @@ DESCRIBED: Final[dict[str, Described]] = {
     "POST contacts/{ref}/split": Described("Undo a merge, or take identifiers out", (), SplitMerge | SplitIdentifiers),
     "POST contacts/merge": Described("Join two contacts by hand, or preview it", ("preview",), Pair),
     "POST contacts/relink": Described("Let two identifiers that an operator parted be linked again", (), Pair),
+    "POST contacts/rebuild": Described("Conclude again from a contact's evidence, by the rules of now", (), Rebuild),
     "POST contacts/lift": Described("Trust an identifier again that was set aside", (), Lift),
     "GET contacts/cannot_link": Described("Pairs that an operator parted", _LIST),
     "GET changes": Described("What became of contacts, in order of commit", ("after", "limit")),

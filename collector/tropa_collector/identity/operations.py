@@ -158,6 +158,7 @@ def rebuild(snapshot: Snapshot, by: Operator, *, policy: Policy, sequence: NextI
     for i in everybody:
         _alone(graph, i)
     _name_as_before(graph, before)
+    graph.unsettle_around(everybody)  # what an edge said before does not make its device one that may have changed
     graph.record("rebuild", min(before), reason=by.reason, actor=by.actor, event_id=by.operation)
     return _finish(graph, by, by.call())
 

@@ -16,8 +16,11 @@ from tropa_collector.identity.records import DEVICE_CONTACT, QUARANTINED, Call
 def bound_histories(graph: Graph, call: Call, devices: Iterable[int]) -> None:
     """Bound the histories of these devices and of the others of their contacts, whose ties may lead through them."""
     if graph.policy.history is None:
+        for device in devices:
+            if graph.identifiers[device].known_from is not None:
+                bound(graph, call, device, None, None)  # another policy's
         return
-    for contact in sorted({graph.identifiers[device].contact for device in devices} - graph.part_loaded):
+    for contact in sorted({graph.identifiers[device].contact for device in devices} - graph.part_loaded - {0}):
         claimed, proven = (became_known(graph, contact, proven=layer) for layer in (False, True))
         for device in sorted(graph.members[contact]):
             if graph.kind(device).strength == DEVICE and graph.identifiers[device].state != QUARANTINED:

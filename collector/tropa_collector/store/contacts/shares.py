@@ -15,11 +15,11 @@ from tropa_collector.store.connection import Connection
 LOWEST, HIGHEST = -(1 << 62), 1 << 62
 #: timestamp and event id: the order of a timeline.
 Moment = tuple[int, int]
-#: Whose a row of ``events`` is, asked when it is read (0: nobody's): of a device's, those from before its history begins and those
-#: since it is shared are not its person's.
+#: Whose a row of ``events`` is, asked when it is read (0: nobody's). Of a device's, those from before its history begins and
+#: those since it is shared are not its person's.
 OWNER = (
-    "(SELECT CASE WHEN events.timestamp >= i.shared_from OR events.timestamp < i.known_from THEN i.shared_contact ELSE i.contact END"
-    " FROM identifiers AS i WHERE i.id = events.identifier)"
+    "(SELECT CASE WHEN events.timestamp >= i.shared_from OR events.timestamp < i.known_from"
+    " THEN i.shared_contact ELSE i.contact END FROM identifiers AS i WHERE i.id = events.identifier)"
 )
 #: The columns of ``events`` that ``stored_event`` takes.
 EVENT = f"id, received_at, timestamp, original_at, source, trust, {OWNER}, body"

@@ -17,6 +17,7 @@ from tropa_collector.store.operations.dossier import ERASED_CONTACT
 from tropa_collector.store.operations.workplace import Absent, Refused, Workplace
 from tropa_collector.store.protocol import Ref, public_id
 
+MAX_REBUILT = 200
 RefFields = Sequence[Any]  # of a ``Ref``: what goes through the socket
 
 
@@ -119,6 +120,20 @@ def lift_quarantine(place: Workplace, *, identifier: RefFields, actor: str, reas
     row = _identifier(place, identifier)
     place.resolution.write(_planned(place, operations.lift, row.id, contacts={row.contact}, actor=actor, reason=reason))
     return {"identifier": name_of({row.id: row}, row.id), "contact_id": public_id(row.contact)}
+
+
+def rebuild_contact(place: Workplace, *, contact: RefFields, actor: str, reason: str) -> dict[str, Any]:
+    """Conclude again, by the rules of now, from a contact's evidence and all that leads on from it."""
+    found, whole = _contact(place, contact), set[int]()
+    reached = {found}
+    while reached != whole:
+        if len(reached) > MAX_REBUILT:
+            raise Refused(f"The evidence leads on to more than {MAX_REBUILT} contacts: take some of it apart first.")
+        whole = reached
+        reached = whole | {row.contact for row in place.resolution.load(whole).identifiers}
+    plan = _planned(place, operations.rebuild, contacts=whole, actor=actor, reason=reason)
+    place.resolution.write(plan)
+    return {"contact_ids": [public_id(one) for one in sorted({row.contact for row in plan.identifiers})]}
 
 
 # -- what they share

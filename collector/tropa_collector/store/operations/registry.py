@@ -15,6 +15,7 @@ from tropa_collector.store.operations.merging import (
     lift_quarantine,
     merge_contacts,
     preview_merge,
+    rebuild_contact,
     relink_identifiers,
     split_contact,
 )
@@ -25,6 +26,7 @@ OPERATIONS: Final[Mapping[str, Callable[..., Any]]] = {
     "split_contact": split_contact,
     "relink_identifiers": relink_identifiers,
     "lift_quarantine": lift_quarantine,
+    "rebuild_contact": rebuild_contact,
     "hang_import_traits": hang_import_traits,
     "erase": erase,
 }
