@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final, TypeVar
 
@@ -15,6 +15,8 @@ from tropa_collector.store.postgres.connect import Connection, connect, sentence
 from tropa_collector.store.postgres.session import Session
 
 CONNECTIONS: Final = 3
+#: For looks that find their rows by key, whatever the planner thinks of a table.
+BY_KEY: Final = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
 _TOO_LONG: Final = "PostgreSQL gave this look up because it took too long; nothing is wrong with what is stored:"
 Result = TypeVar("Result")
 
@@ -25,9 +27,9 @@ class Snapshots:
     ``settings`` are PostgreSQL's for a session.
     """
 
-    def __init__(self, url: str, *, connections: int = CONNECTIONS, **settings: str) -> None:
+    def __init__(self, url: str, *, connections: int = CONNECTIONS, settings: Mapping[str, str] | None = None) -> None:
         self._url = url
-        self._settings = settings
+        self._settings = settings or {}
         self._turns = asyncio.Semaphore(connections)
         self._idle: deque[Connection] = deque()
 

@@ -9,15 +9,14 @@ from tropa_collector.store.postgres.overview import SAMPLING
 from tropa_collector.store.postgres.partitions import DAY
 from tropa_collector.store.postgres.profile import PROFILE
 from tropa_collector.store.postgres.session import Session
-from tropa_collector.store.postgres.snapshots import Snapshots
+from tropa_collector.store.postgres.snapshots import BY_KEY, Snapshots
 from tropa_collector.store.summaries.arrivals import End, arrivals, event
 from tropa_collector.store.summaries.reading import ViewReading
 from tropa_collector.store.views import Arrivals, LiveFilter, Place
 
 CONNECTIONS: Final = 2
 RECENT_DAYS: Final = 3  # that hold events: what arrives now is in their tables
-#: Rows are found by key, whatever the planner thinks of a table; and no look goes on while nobody waits for it any more.
-_SETTINGS: Final = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "statement_timeout": "10s"}
+_SETTINGS: Final = BY_KEY | {"statement_timeout": "10s"}  # no look goes on long after whoever asked has left
 _RECENT: Final = "SELECT min(day) FROM (SELECT DISTINCT day FROM days ORDER BY day DESC LIMIT ?) AS newest"
 _NEWEST: Final = "SELECT log_through(), (SELECT coalesce(max(id), 0) FROM quarantine)"
 Result = TypeVar("Result")
@@ -28,7 +27,7 @@ class PostgresViews(ViewReading):
 
     def __init__(self, url: str) -> None:
         super().__init__(SAMPLING, PROFILE)
-        self._snapshots = Snapshots(url, connections=CONNECTIONS, **_SETTINGS)
+        self._snapshots = Snapshots(url, connections=CONNECTIONS, settings=_SETTINGS)
 
     async def stop(self) -> None:
         await self._snapshots.stop()
