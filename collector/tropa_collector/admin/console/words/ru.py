@@ -80,7 +80,7 @@ TEXTS: Final = {
     "overview.stored_day": "сохранено за 24 часа",
     "overview.commit": "от приёма до диска",
     "overview.new": "новых посетителей",
-    "overview.identified": "опознанных посетителей",
+    "overview.identified": "посетителей опознаны",
     "overview.balance": "Чем закончились события",
     "overview.since_start": "с запуска коллектора",
     "overview.nothing": "С запуска коллектора — ничего",
