@@ -60,7 +60,8 @@ class _SignIn:
             response.headers["retry-after"] = str(wait)
             return response
         if not hmac.compare_digest(hash_token(token.strip()), self._console.parts.token_hash):
-            self._attempts.failed(address)
+            if token.strip():  # an empty form guesses at nothing
+                self._attempts.failed(address)
             return render(request, "sign_in.html", {"fault": "sign_in.wrong", "next": Typed(following)}, status=401)
         response = RedirectResponse(following, status_code=303)
         _give(response, request, self._console.sessions.open())
