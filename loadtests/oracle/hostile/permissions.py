@@ -98,6 +98,7 @@ _ROWS: Final = {
         "|POST /api/v1/destinations/{name}/pause|POST /api/v1/destinations/{name}/resume"
         "|POST /api/v1/import|GET /api/v1/openapi.json|GET /api/v1/contacts/{ref:path}/export|DELETE /api/v1/contacts/{ref:path}"
         "|GET /api/v1/contacts|GET /api/v1/changes|POST /api/v1/contacts/merge|POST /api/v1/contacts/relink"
+        "|POST /api/v1/contacts/rebuild"
         "|POST /api/v1/contacts/lift|GET /api/v1/contacts/cannot_link|GET /api/v1/contacts/{ref:path}/events"
         "|GET /api/v1/contacts/{ref:path}/why|POST /api/v1/contacts/{ref:path}/split|GET /api/v1/contacts/{ref:path}",
         # The form that takes the token is open; what it does takes the token.
