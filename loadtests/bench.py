@@ -4,7 +4,7 @@
 
 Throughput is a ratio to a do-nothing ASGI handler under the same uvicorn settings and the same generator (wrk), medians of
 interleaved rounds. Latency is at 10, 50 and 80 % of saturation, as answered and with commits that are not synced: the
-difference is the disk's share. Bodies carry fresh message ids, ten events a visitor, one identify in ten, clocks that differ
+difference is the disk's share; each is the middle one of three runs. Bodies carry fresh message ids, ten events a visitor, one identify in ten, clocks that differ
 by seconds; everything is on: identity, dedupe, enrichment, FULL commits. ``--quick`` is a look at the machinery and writes no
 results.
 """
@@ -120,12 +120,13 @@ def _at(collector: CollectorProcess, median: Figures, shape: str, *, load: float
     asked = load * median["events_per_second"] / (1 if shape == "single" else BATCH_EVENTS)
     between_ms = CONNECTIONS[shape] / asked * 1e3  # two requests of one connection
     answer_ms = 2.0
-    for number, length in enumerate((2, seconds)):  # the first says how long an answer takes of it
+    runs = []
+    for number, length in enumerate((2, seconds, seconds, seconds)):  # the first says how long an answer takes of it
         pause_ms = max(1.0, between_ms - answer_ms)
         seed, key = 1_000 + round(100 * load) + number, collector.browser_key
-        run = drive(collector.url, key, bodies, shape=shape, seconds=length, seed=seed, pause_ms=pause_ms)
-        answer_ms = run.p50
-    return run, asked
+        runs.append(drive(collector.url, key, bodies, shape=shape, seconds=length, seed=seed, pause_ms=pause_ms))
+        answer_ms = runs[-1].p50
+    return sorted(runs[1:], key=lambda run: run.p99)[1], asked  # a disk that others use stalls now and then
 
 
 def start_seconds(directory: Path) -> float:
