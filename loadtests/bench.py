@@ -4,9 +4,9 @@
 
 Throughput is a ratio to a do-nothing ASGI handler under the same uvicorn settings and the same generator (wrk), medians of
 interleaved rounds. Latency is at 10, 50 and 80 % of saturation, as answered and with commits that are not synced: the
-difference is the disk's share; each is the middle one of three runs. Bodies carry fresh message ids, ten events a visitor, one identify in ten, clocks that differ
-by seconds; everything is on: identity, dedupe, enrichment, FULL commits. ``--quick`` is a look at the machinery and writes no
-results.
+difference is the disk's share; each is the middle one of three runs. Bodies carry fresh message ids, ten events a visitor, one
+identify in ten, clocks that differ by seconds; everything is on: identity, dedupe, enrichment, FULL commits. ``--quick`` is a
+look at the machinery and writes no results.
 """
 
 from __future__ import annotations
