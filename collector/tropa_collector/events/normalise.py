@@ -7,6 +7,7 @@ costs one event: what can be repaired is repaired, the rest stays in the value, 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from json.encoder import encode_basestring
@@ -20,6 +21,9 @@ from tropa_collector.events.prune import pruned
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 REPLACEMENT = "\ufffd"
+
+#: A search is four times as quick as a decoder that stumbles over each.
+_LONE_HALF = re.compile("(?<![\ud800-\udbff])[\udc00-\udfff]|[\ud800-\udbff](?![\udc00-\udfff])")
 
 _DIGITS = bytes(48 if 48 <= byte <= 57 else 32 for byte in range(256))
 _LONG_RUN = b"0" * 19  # no integer with fewer digits leaves int64
@@ -221,7 +225,9 @@ def _repaired(text: str) -> str:
 
 def _joined(text: str) -> str:
     """``text`` with surrogate halves joined where they make a pair and replaced where they do not."""
-    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if text.isascii():
+        return text
+    return _LONE_HALF.sub(REPLACEMENT, text).encode("utf-16", "surrogatepass").decode("utf-16")
 
 
 class _Broken(Exception):

@@ -34,7 +34,7 @@ async def prove(directory: Path, *, count: int, seed: int = 1, slack: float = 1.
         issuer.start()
         await issuer.until(WARM_EVENTS, seconds=20)
         await issuer.finish()
-        await send_all(collector, _fillers(collector.server_key))
+        await send_all(collector, fillers(collector.server_key))
         await send_all(collector, corpus.requests(count // 10, key=collector.server_key, seed=seed + 1))
         before, pids = collector.rss_bytes(), (collector.pid, collector.writer_pid)
         answers = await send_all(collector, corpus.requests(count, key=collector.server_key, seed=seed))
@@ -51,7 +51,7 @@ async def prove(directory: Path, *, count: int, seed: int = 1, slack: float = 1.
     return [*rows, *examine(collector.data, issuer.ledger).rows(TEST, "honest events before them")]
 
 
-def _fillers(key: str) -> Iterator[bytes]:
+def fillers(key: str) -> Iterator[bytes]:
     """Large honest events: SQLite's page cache is full before the memory is taken."""
     text = "x" * 15_000
     for first in range(0, FILLER_EVENTS, 20):

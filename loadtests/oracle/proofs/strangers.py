@@ -9,7 +9,7 @@ from loadtests.collector_process import CollectorProcess
 from loadtests.oracle.hostile import strangers
 from loadtests.oracle.judge import conservation_row
 from loadtests.oracle.memory import MIB
-from loadtests.oracle.proofs.malformed import send_all
+from loadtests.oracle.proofs.malformed import fillers, send_all
 from loadtests.oracle.proofs.probe import probe_row
 from loadtests.oracle.table import Row, at_most
 
@@ -23,6 +23,7 @@ async def prove(directory: Path, *, count: int) -> list[Row]:
     with CollectorProcess(
         directory / "data", trusted_proxies="127.0.0.1", network_events_per_second=0, queue_seconds=30
     ) as collector:
+        await send_all(collector, fillers(collector.server_key))
         await send_all(collector, strangers.batches(WARM, key=collector.server_key))
         before = collector.rss_bytes()
         stored = collector.count_events()
