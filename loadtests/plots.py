@@ -11,6 +11,7 @@ import matplotlib as mpl
 mpl.use("svg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator
 
 from loadtests.bench_table import BATCH_RATIO, P50_MS, P99_MS, SINGLE_RATIO
 from loadtests.growth import EMPTY_BYTES_TARGET, FULL_BYTES_TARGET, GROWTH_TARGET
@@ -87,8 +88,9 @@ def latency(found: Found) -> Any:
         axes.set_xlabel("% of saturation (hollow: without syncs)")
         axes.set_xticks([10, 50, 80])
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_minor_formatter("{x:g}" if shape == "batch" else "")
+        axes.minorticks_off()
     both[0].set_ylabel("milliseconds to the answer")
     both[1].legend(frameon=False)
     return figure
