@@ -79,6 +79,11 @@ class Mover:
         work, self._work = self._work, None
         return work.result()
 
+    def close(self) -> None:
+        """Only the last connection that is closed takes the log away with it: before the writer's own."""
+        self._thread.shutdown()
+        self._connection.close()
+
 
 def move_log(connection: sqlite3.Connection) -> None:
     """What no reader still needs of the log, into the file."""

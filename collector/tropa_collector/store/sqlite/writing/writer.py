@@ -203,6 +203,7 @@ def serve(directory: Path, channel: socket.socket, options: WriterOptions) -> No
     settle_down(young=100_000, middle=50, old=100)
     channel.sendall(encode(("hello", schema, sqlite3.sqlite_version)))
     writer.run()
+    mover.close()
     connection.close()
 
 
