@@ -1,7 +1,8 @@
 """Every promise against its fault, and every broken build against its proof: one table, and a file that the README is made from.
 
 python -m loadtests.prove                     about twenty minutes
-python -m loadtests.prove --long              hours
+python -m loadtests.prove --long              two hours
+python -m loadtests.prove --long --resume     the rest of a run that was stopped
 python -m loadtests.prove --only kills power --scale 0.1
 """
 
@@ -13,7 +14,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,41 +54,72 @@ def caught(name: str, build: Broken) -> Row:
     return Row("broken build", f"{build.build} under {name}", figure, "caught", bool(faults))
 
 
-def prove(names: Iterable[str], *, long: bool, scale: float, show: Callable[[str], None]) -> list[Finished]:
-    """All of them, one after the other, with how long each took."""
-    finished: list[Finished] = []
+def prove(names: Iterable[str], *, long: bool, scale: float, show: Callable[[str], None]) -> Iterator[Finished]:
+    """All of them, one after the other, with when and how long each ran."""
     for name in names:
-        proof, started = PROOFS[name], time.monotonic()
+        proof, started, date = PROOFS[name], time.monotonic(), now()
         rows = run(name, size_of(proof, long=long, scale=scale))
         rows += [caught(name, build) for build in proof.broken]
         seconds = round(time.monotonic() - started, 1)
-        finished.append({"proof": name, "scorecard": proof.number, "seconds": seconds, "rows": [row._asdict() for row in rows]})
         show("\n  ".join([f"{name}: {'holds' if not broken(rows) else 'DOES NOT HOLD'} ({seconds} s)", *broken(rows)]))
-    return finished
+        yield {"proof": name, "scorecard": proof.number, "date": date, "seconds": seconds, "rows": [row._asdict() for row in rows]}
 
 
-def document(finished: list[Finished], *, long: bool, scale: float, surroundings: dict[str, str], started: str) -> Finished:
-    length = "long" if long else "usual"
-    return {"date": started, "length": length, "scale": scale, "machine": surroundings, "proofs": finished}
+class Record:
+    """The results' file. It is written after each proof, so that what stops a run of hours costs one proof."""
+
+    def __init__(self, path: Path, heading: Finished) -> None:
+        self.path, self.heading = path, heading
+        self.unfinished = path.with_suffix(".unfinished.json")
+
+    def proven(self) -> dict[str, Finished]:
+        """What a run that was stopped has proven, at these sizes; nothing if there was none."""
+        if not self.unfinished.is_file():
+            return {}
+        found = json.loads(self.unfinished.read_text("utf-8"))
+        if (found["length"], found["scale"]) != (self.heading["length"], self.heading["scale"]):
+            sys.exit(f"{self.unfinished} is of a run of other sizes: remove it, or go on with those.")
+        return {one["proof"]: one for one in found["proofs"]}
+
+    def add(self, finished: Finished) -> None:
+        """Proofs of a run beside this one are kept: each is read back before it is written."""
+        by_name = self.proven() | {finished["proof"]: finished}
+        proofs = [by_name[name] for name in PROOFS if name in by_name]
+        content = self.heading | {"date": min(one["date"] for one in proofs), "proofs": proofs}
+        self.path.parent.mkdir(exist_ok=True)
+        self.unfinished.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", "utf-8")
+
+    def close(self, names: Iterable[str]) -> None:
+        """What all proofs have passed through is the result; what has not is left for ``--resume``."""
+        if {*names} <= self.proven().keys():
+            self.unfinished.replace(self.path)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--long", action="store_true", help="at the sizes of a release")
+    parser.add_argument("--resume", action="store_true", help="keep what a run that was stopped has proven")
     parser.add_argument("--only", nargs="+", choices=PROOFS, default=[*PROOFS])
     parser.add_argument("--scale", type=float, default=1.0, help="of the sizes; 0.05 is a look at the machinery")
     parser.add_argument("--results", type=Path, help="default, of a whole run: loadtests/results/prove.json or prove_long.json")
     asked = parser.parse_args()
-    started, surroundings = now(), machine()
-    finished = prove(asked.only, long=asked.long, scale=asked.scale, show=lambda text: print(text, file=sys.stderr, flush=True))
-    rows = [Row(**row) for one in finished for row in one["rows"]]
+    heading: Finished = {"length": "long" if asked.long else "usual", "scale": asked.scale, "machine": machine()}
+    is_part = len(asked.only) < len(PROOFS) and not asked.resume
+    default = None if is_part or asked.scale != 1 else RESULTS / ("prove_long.json" if asked.long else "prove.json")
+    path = asked.results or default
+    record = Record(path, heading) if path else None
+    if record and not asked.resume:
+        record.unfinished.unlink(missing_ok=True)
+    proven = record.proven() if record else {}
+    rest = [name for name in asked.only if name not in proven]
+    for finished in prove(rest, long=asked.long, scale=asked.scale, show=lambda text: print(text, file=sys.stderr, flush=True)):
+        proven[finished["proof"]] = finished
+        if record:
+            record.add(finished)
+    if record:
+        record.close(asked.only if asked.results else PROOFS)
+    rows = [Row(**row) for name in asked.only for row in proven[name]["rows"]]
     print(table(rows))
-    is_whole = len(asked.only) == len(PROOFS) and asked.scale == 1
-    path = asked.results or (RESULTS / ("prove_long.json" if asked.long else "prove.json") if is_whole else None)
-    if path is not None:
-        path.parent.mkdir(exist_ok=True)
-        content = document(finished, long=asked.long, scale=asked.scale, surroundings=surroundings, started=started)
-        path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", "utf-8")
     if broken(rows):
         sys.exit("\n".join(["", *broken(rows)]))
 

@@ -69,7 +69,7 @@ async def _kills(path: Path, size: int, build: str) -> list[Row]:
 PROOFS: dict[str, Proof] = {
     "kills": Proof(1, "kills", 50, 300, _kills, broken=(Broken("ack_before_commit", 8, " lost"),)),
     "power": Proof(
-        2, "cuts", 1_000, 20_000,
+        2, "cuts", 1_000, 10_000,
         lambda path, size, build: power.prove(path, cuts=size, module=power.EARLY if build == PRODUCT else _module(build)),
         cannot_compile, (Broken("synchronous_normal", 30, " lost of "), Broken("ack_before_commit", 60, " lost of ")),
     ),
@@ -92,10 +92,10 @@ PROOFS: dict[str, Proof] = {
     ),
     "neighbours": Proof(7, "positions", 100, 100, lambda path, size, _: neighbours.prove(path, positions=size)),
     "overload": Proof(
-        8, "seconds", 60, 600, lambda path, size, build: overload.prove(path, seconds=size, module=_module(build)),
+        8, "seconds", 60, 300, lambda path, size, build: overload.prove(path, seconds=size, module=_module(build)),
         cannot_compile, (Broken("endless_queue", 15, ": 0 × 503"),), least=10,
     ),
-    "destinations": Proof(9, "seconds of each run", 8, 60, lambda path, size, _: destinations.prove(path, seconds=size)),
+    "destinations": Proof(9, "seconds of each run", 8, 20, lambda path, size, _: destinations.prove(path, seconds=size)),
     "malformed": Proof(12, "requests", 10_000, 200_000, lambda path, size, _: malformed.prove(path, count=size)),
     "bombs": Proof(13, "MiB inflated", 1_024, 1_024, lambda path, size, _: bombs.prove(path, mebibytes=size), least=1_024),
     "stalled": Proof(14, "connections", 1_000, 1_000, lambda path, size, _: stalled.prove(path, connections=size)),
@@ -116,6 +116,6 @@ PROOFS: dict[str, Proof] = {
     ),
     "slow-network": Proof(0, "seconds", 15, 300, lambda path, size, _: network.prove_slow(path, seconds=size)),
     "corrupted": Proof(0, "files", 12, 200, lambda path, size, _: corrupted.prove(path, files=size)),
-    "shop": Proof(0, "seconds", 60, 3_600, lambda path, size, _: shop.prove(path, seconds=size), least=30),
+    "shop": Proof(0, "seconds", 60, 1_200, lambda path, size, _: shop.prove(path, seconds=size), least=30),
     "clock": Proof(0, "rounds", 1, 1, lambda path, _, __: clock.prove(path), cannot_compile),
 }  # fmt: skip

@@ -10,7 +10,7 @@ from loadtests import bench_table, readme
 from loadtests.oracle.plan import PROOFS
 from loadtests.oracle.table import Row
 from loadtests.plots import PICTURES, draw_all
-from loadtests.prove import document, size_of
+from loadtests.prove import Record, size_of
 
 SABOTAGE = Path(readme.ROOT, "loadtests", "oracle", "sabotage")
 MACHINE = {"processor": "2 cores", "memory": "4 GiB", "system": "Linux", "python": "3.11", "sqlite": "3.40", "load_at_start": "0.1"}
@@ -44,13 +44,29 @@ def test_rows_of_the_scorecard_are_proven() -> None:
 
 def test_a_size_is_never_nothing() -> None:
     assert size_of(PROOFS["kills"], long=False, scale=0.001) == 1
-    assert size_of(PROOFS["power"], long=True, scale=0.5) == 10_000
+    assert size_of(PROOFS["power"], long=True, scale=0.5) == 5_000
 
 
 def results(holds: bool) -> dict[str, object]:
     rows = [Row("kill", "5 kills", "0 lost" if holds else "1 lost", "0", holds), Row("kill", "after | all", "late", "soon", holds)]
     finished = [{"proof": "kills", "scorecard": 1, "seconds": 1.0, "rows": [row._asdict() for row in rows]}]
-    return document(finished, long=False, scale=0.1, surroundings=MACHINE, started="2026-11-22 04:30 UTC")
+    return {"date": "2026-11-22 04:30 UTC", "length": "usual", "scale": 0.1, "machine": MACHINE, "proofs": finished}
+
+
+def test_a_run_that_was_stopped_is_gone_on_with_where_it_was(tmp_path: Path) -> None:
+    heading = {"length": "long", "scale": 1.0, "machine": MACHINE}
+    stopped, beside = (Record(tmp_path / "prove_long.json", heading) for _ in range(2))
+    stopped.add({"proof": "power", "date": "2026-11-22 04:31 UTC", "rows": []})
+    beside.add({"proof": "kills", "date": "2026-11-22 04:30 UTC", "rows": []})
+    stopped.close(("kills", "power", "drain"))
+    assert [*stopped.proven()] == ["kills", "power"], "in the order of the plan, and nothing of a run beside it is lost"
+    assert not stopped.path.exists(), "a result is what all proofs have passed through"
+    stopped.close(("kills", "power"))
+    assert json.loads(stopped.path.read_text("utf-8"))["date"] == "2026-11-22 04:30 UTC"
+    assert stopped.proven() == {}
+    beside.add({"proof": "kills", "date": "2026-11-22 04:30 UTC", "rows": []})
+    with pytest.raises(SystemExit, match="other sizes"):
+        Record(stopped.path, heading | {"scale": 0.5}).proven()
 
 
 def test_the_promises_table_names_the_run_and_what_did_not_hold() -> None:

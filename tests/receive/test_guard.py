@@ -169,8 +169,9 @@ def test_stalled_connections_are_closed_while_honest_requests_pass(running: Runn
     closed, passed = asyncio.run(crowd())
     assert passed == 40
     assert len(closed) == 200
-    # What drips into a closing connection is answered by a reset, which may overtake the 408.
-    assert Counter(answer[:12] for answer, _ in closed)[b"HTTP/1.1 408"] >= 150
+    # Whoever writes into a connection that is closing is answered by a reset, which may overtake the 408.
+    assert {answer[:12] for answer, _ in closed} <= {b"HTTP/1.1 408", b"reset", b""}
+    assert Counter(answer[:12] for answer, _ in closed)[b"HTTP/1.1 408"] >= 100
     assert max(seconds for _, seconds in closed) < 2.0
     assert running.refused == {408: 200}
 
