@@ -6,8 +6,8 @@ import asyncio
 
 from tropa_collector.__main__ import main
 from tropa_collector.identity.records import NextIds
-from tropa_collector.store.postgres import log
-from tropa_collector.store.postgres.identity import Resolution
+from tropa_collector.store.postgres.writing import log
+from tropa_collector.store.postgres.writing.identity import Resolution
 
 READ_SECONDS = 0.02  # between reading and writing: the other worker decides meanwhile
 

@@ -18,9 +18,9 @@ from tests.postgres.database_store import DatabaseStore
 from tropa_collector.identity.policy import DAY, Policy
 from tropa_collector.store.contacts import search
 from tropa_collector.store.deeds import is_touch
-from tropa_collector.store.postgres import doers as postgres_doers
-from tropa_collector.store.postgres.contacts import PostgresContacts
-from tropa_collector.store.postgres.snapshots import Snapshots
+from tropa_collector.store.postgres.reading import doers as postgres_doers
+from tropa_collector.store.postgres.reading.contacts import PostgresContacts
+from tropa_collector.store.postgres.reading.snapshots import Snapshots
 from tropa_collector.store.protocol import ContactQuery, Page, Ref, Submission, public_id
 from tropa_collector.store.sqlite.reading import doers as sqlite_doers
 from tropa_collector.store.sqlite.reading.contacts import SqliteContacts

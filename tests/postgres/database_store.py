@@ -14,11 +14,11 @@ from tests.identity.memory_store import MemoryStore
 from tropa_collector.identity.policy import Policy
 from tropa_collector.identity.records import Call, NextIds, Plan, Snapshot
 from tropa_collector.store.postgres.connect import connect
-from tropa_collector.store.postgres.identity import Resolution
-from tropa_collector.store.postgres.memory import Memory
 from tropa_collector.store.postgres.migrate import migrate
 from tropa_collector.store.postgres.session import Session
-from tropa_collector.store.postgres.transaction import Transaction
+from tropa_collector.store.postgres.writing.identity import Resolution
+from tropa_collector.store.postgres.writing.memory import Memory
+from tropa_collector.store.postgres.writing.transaction import Transaction
 from tropa_collector.store.protocol import Submission
 
 Result = TypeVar("Result")

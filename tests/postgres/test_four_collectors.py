@@ -21,10 +21,10 @@ from tropa_collector.identity.policy import Policy
 from tropa_collector.identity.records import Call, Contact, Core, Edge, Identifier, NextIds
 from tropa_collector.settings import Settings
 from tropa_collector.store.contacts.refs import CONTACT, EDGE, IDENTIFIER
-from tropa_collector.store.postgres.identity import Resolution
-from tropa_collector.store.postgres.log import PostgresLog
+from tropa_collector.store.postgres.reading.snapshots import Snapshots
 from tropa_collector.store.postgres.session import Session
-from tropa_collector.store.postgres.snapshots import Snapshots
+from tropa_collector.store.postgres.writing.identity import Resolution
+from tropa_collector.store.postgres.writing.log import PostgresLog
 from tropa_collector.store.protocol import Outcome, Submission
 
 COLLECTORS = 4

@@ -13,11 +13,11 @@ from tests.postgres.database_store import Databases
 
 from tropa_collector.identity.policy import Policy
 from tropa_collector.store.postgres.connect import connect
-from tropa_collector.store.postgres.feed import PostgresFeed
-from tropa_collector.store.postgres.identity import Resolution
-from tropa_collector.store.postgres.memory import Memory
 from tropa_collector.store.postgres.migrate import migrate
-from tropa_collector.store.postgres.transaction import Transaction
+from tropa_collector.store.postgres.reading.feed import PostgresFeed
+from tropa_collector.store.postgres.writing.identity import Resolution
+from tropa_collector.store.postgres.writing.memory import Memory
+from tropa_collector.store.postgres.writing.transaction import Transaction
 from tropa_collector.store.protocol import Submission
 
 

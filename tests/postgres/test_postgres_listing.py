@@ -14,7 +14,7 @@ from tests.identity.streams import in_batches, random_calls
 from tests.postgres.database_store import Databases, DatabaseStore
 
 from tropa_collector.identity.policy import DAY, Policy
-from tropa_collector.store.postgres import listing
+from tropa_collector.store.postgres.reading import listing
 from tropa_collector.store.protocol import Submission
 from tropa_collector.store.sqlite.reading import listing as file_listing
 

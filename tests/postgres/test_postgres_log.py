@@ -15,13 +15,13 @@ from tests.postgres.database_store import Databases
 
 from tropa_collector.errors import StoreError, Unavailable
 from tropa_collector.settings import Settings
-from tropa_collector.store.postgres import log as log_module
 from tropa_collector.store.postgres.connect import connect
-from tropa_collector.store.postgres.log import PostgresLog
 from tropa_collector.store.postgres.partitions import DAY
-from tropa_collector.store.postgres.reader import PostgresReader
-from tropa_collector.store.postgres.retention import purge
-from tropa_collector.store.postgres.snapshots import Snapshots
+from tropa_collector.store.postgres.reading.reader import PostgresReader
+from tropa_collector.store.postgres.reading.snapshots import Snapshots
+from tropa_collector.store.postgres.writing import log as log_module
+from tropa_collector.store.postgres.writing.log import PostgresLog
+from tropa_collector.store.postgres.writing.retention import purge
 from tropa_collector.store.protocol import EventQuery, Outcome, Quarantined, Record, Submission
 from tropa_collector.transfer.rights_postgres import PostgresRights
 

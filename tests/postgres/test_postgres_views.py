@@ -19,10 +19,10 @@ from tests.postgres.database_store import Databases, DatabaseStore
 from tropa_collector.errors import Unavailable
 from tropa_collector.events.timestamps import to_iso
 from tropa_collector.identity.policy import DAY, Policy
-from tropa_collector.store.postgres import history, profile
+from tropa_collector.store.postgres.reading import history, profile
+from tropa_collector.store.postgres.reading.snapshots import Snapshots
+from tropa_collector.store.postgres.reading.views import PostgresViews, escaped
 from tropa_collector.store.postgres.session import Session, storable
-from tropa_collector.store.postgres.snapshots import Snapshots
-from tropa_collector.store.postgres.views import PostgresViews, escaped
 from tropa_collector.store.protocol import Quarantined, Ref, Submission
 from tropa_collector.store.summaries import overview
 from tropa_collector.store.summaries import profile as summaries

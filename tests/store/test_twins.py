@@ -13,9 +13,9 @@ from tests.postgres.database_store import Databases
 
 from tropa_collector.settings import Settings
 from tropa_collector.store.memory import MemoryStore
-from tropa_collector.store.postgres.log import PostgresLog
-from tropa_collector.store.postgres.reader import PostgresReader
-from tropa_collector.store.postgres.snapshots import Snapshots
+from tropa_collector.store.postgres.reading.reader import PostgresReader
+from tropa_collector.store.postgres.reading.snapshots import Snapshots
+from tropa_collector.store.postgres.writing.log import PostgresLog
 from tropa_collector.store.protocol import EventQuery, Quarantined, Record, Submission
 from tropa_collector.store.sqlite.reading.reader import SqliteReader
 from tropa_collector.store.sqlite.writing.client import SqliteLog

@@ -12,6 +12,6 @@ def feed_of(store: str, data: Path) -> LogFeed:
     """The log of the store that the setting names."""
     if store == "sqlite":
         return SqliteFeed(data)
-    from tropa_collector.store.postgres.feed import PostgresFeed  # noqa: PLC0415 - of an extra
+    from tropa_collector.store.postgres.reading.feed import PostgresFeed  # noqa: PLC0415 - of an extra
 
     return PostgresFeed(store)

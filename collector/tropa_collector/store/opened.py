@@ -82,11 +82,11 @@ def store_of(settings: Settings) -> Store:
 
 
 def _postgres(settings: Settings) -> Store:
-    from tropa_collector.store.postgres.contacts import PostgresContacts  # noqa: PLC0415 - asyncpg is an extra
-    from tropa_collector.store.postgres.log import PostgresLog  # noqa: PLC0415
-    from tropa_collector.store.postgres.reader import PostgresReader  # noqa: PLC0415
-    from tropa_collector.store.postgres.snapshots import BY_KEY, Snapshots  # noqa: PLC0415
-    from tropa_collector.store.postgres.views import PostgresViews  # noqa: PLC0415
+    from tropa_collector.store.postgres.reading.contacts import PostgresContacts  # noqa: PLC0415 - asyncpg is an extra
+    from tropa_collector.store.postgres.reading.reader import PostgresReader  # noqa: PLC0415
+    from tropa_collector.store.postgres.reading.snapshots import BY_KEY, Snapshots  # noqa: PLC0415
+    from tropa_collector.store.postgres.reading.views import PostgresViews  # noqa: PLC0415
+    from tropa_collector.store.postgres.writing.log import PostgresLog  # noqa: PLC0415
 
     snapshots = Snapshots(settings.store, settings=BY_KEY)
     return Store(

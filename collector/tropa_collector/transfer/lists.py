@@ -29,7 +29,7 @@ def lists_of(settings: Settings) -> Lists:
         StoreError: there is no store.
     """
     if settings.store != "sqlite":
-        from tropa_collector.store.postgres import listing as shared  # noqa: PLC0415 - asyncpg is an extra
+        from tropa_collector.store.postgres.reading import listing as shared  # noqa: PLC0415 - asyncpg is an extra
 
         url = settings.store
         return Lists(partial(shared.trait_names, url), partial(shared.list_events, url), partial(shared.list_contacts, url))
@@ -42,7 +42,7 @@ def lists_of(settings: Settings) -> Lists:
 def key_counter_of(settings: Settings) -> tuple[Callable[..., int], Callable[[], None]] | None:
     """How many of some keys are stored already, and how to end asking; None when there is no store yet."""
     if settings.store != "sqlite":
-        from tropa_collector.store.postgres import listing as shared  # noqa: PLC0415 - asyncpg is an extra
+        from tropa_collector.store.postgres.reading import listing as shared  # noqa: PLC0415 - asyncpg is an extra
 
         return shared.key_counter(settings.store)
     return listing.key_counter(settings.data / FILE_NAME)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from tropa_collector.store.operations.dossier import dossier
-from tropa_collector.store.postgres.operations import event_ids
-from tropa_collector.store.postgres.snapshots import Snapshots
+from tropa_collector.store.postgres.reading.snapshots import Snapshots
+from tropa_collector.store.postgres.writing.operations import event_ids
 from tropa_collector.store.protocol import EventLog, Operation
 from tropa_collector.transfer.rights import contact_named, named_by
 

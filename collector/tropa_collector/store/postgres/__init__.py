@@ -1,6 +1,6 @@
 """The store for several collectors: PostgreSQL behind the protocols of ``store/protocol.py`` (``--store postgresql://…``).
 
-``log`` takes submissions in and keeps the connections, ``transaction`` is what one group commit does, ``identity`` the resolving
-inside it, ``partitions`` the days of the log, ``retention`` what goes. ``reader`` and ``contacts`` are the reading side,
-``operations`` what operators ask. Code that both stores share asks a ``session`` as it would ask SQLite.
+``writing`` is the side that commits, ``reading`` asks in snapshots. Both share ``connect``, the days of the log (``partitions``)
+and ``session``, by which code that serves both stores asks PostgreSQL as it would ask SQLite; ``migrate`` brings the tables up to
+date, ``check`` is the doctor's.
 """

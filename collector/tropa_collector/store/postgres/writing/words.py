@@ -8,7 +8,7 @@ from typing import Final
 
 from tropa_collector.store.contacts.words import word
 from tropa_collector.store.postgres.connect import Connection
-from tropa_collector.store.postgres.tables import TRAIT_WORDS
+from tropa_collector.store.postgres.writing.tables import TRAIT_WORDS
 
 _ROWS: Final = 5_000
 _NEXT: Final = "SELECT identifier, value FROM traits WHERE key = $1 AND identifier > $2 ORDER BY identifier LIMIT $3"

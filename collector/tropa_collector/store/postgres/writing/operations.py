@@ -18,9 +18,9 @@ from tropa_collector.store.operations.erasure import erase
 from tropa_collector.store.operations.registry import OPERATIONS as SHARED
 from tropa_collector.store.operations.workplace import Absent, Archive, Refused, Workplace
 from tropa_collector.store.postgres.connect import ERASURE, LOCK_CLASS, Connection, connect, is_retryable, sentence
-from tropa_collector.store.postgres.identity import Resolution
-from tropa_collector.store.postgres.memory import Memory
 from tropa_collector.store.postgres.session import Session
+from tropa_collector.store.postgres.writing.identity import Resolution
+from tropa_collector.store.postgres.writing.memory import Memory
 from tropa_collector.store.protocol import Operation
 
 TRIES: Final = 5

@@ -8,8 +8,8 @@ from typing import Any
 from tropa_collector.events.timestamps import to_iso
 from tropa_collector.store.contacts.shares import EVENT
 from tropa_collector.store.pages import OUTCOMES, cursor, quarantine_entry
+from tropa_collector.store.postgres.reading.snapshots import Snapshots
 from tropa_collector.store.postgres.session import Session
-from tropa_collector.store.postgres.snapshots import Snapshots
 from tropa_collector.store.protocol import EventQuery, Page, stored_event
 
 _LAST_HOUR = "minute > (SELECT max(minute) - 60 FROM rollups)"

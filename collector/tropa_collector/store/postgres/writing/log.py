@@ -22,13 +22,13 @@ from tropa_collector.identity_rules import policy_of
 from tropa_collector.settings import Settings
 from tropa_collector.store.contacts.rules import KEEP
 from tropa_collector.store.postgres.connect import Connection, connect, sentence
-from tropa_collector.store.postgres.identity import Resolution
-from tropa_collector.store.postgres.memory import Memory
 from tropa_collector.store.postgres.migrate import migrate
-from tropa_collector.store.postgres.operations import operate
-from tropa_collector.store.postgres.retention import purge
-from tropa_collector.store.postgres.transaction import Transaction
-from tropa_collector.store.postgres.words import index_words
+from tropa_collector.store.postgres.writing.identity import Resolution
+from tropa_collector.store.postgres.writing.memory import Memory
+from tropa_collector.store.postgres.writing.operations import operate
+from tropa_collector.store.postgres.writing.retention import purge
+from tropa_collector.store.postgres.writing.transaction import Transaction
+from tropa_collector.store.postgres.writing.words import index_words
 from tropa_collector.store.protocol import Operation, StoreState, Submission
 
 logger = logging.getLogger("tropa.store")

@@ -9,8 +9,8 @@ from tropa_collector.identity.traits import Register, fold
 from tropa_collector.store.contacts.registers import REGISTER, Change, Place, changes_of, columns_of, register_of
 from tropa_collector.store.contacts.words import word
 from tropa_collector.store.postgres.connect import Connection
-from tropa_collector.store.postgres.graph import rows_in
-from tropa_collector.store.postgres.tables import TRAIT_WORDS, TRAITS
+from tropa_collector.store.postgres.writing.graph import rows_in
+from tropa_collector.store.postgres.writing.tables import TRAIT_WORDS, TRAITS
 
 
 async def would_change(connection: Connection, writes: Sequence[TraitWrite]) -> bool:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from tropa_collector.store.postgres.overview import SAMPLING
 from tropa_collector.store.postgres.partitions import DAY
-from tropa_collector.store.postgres.profile import PROFILE
+from tropa_collector.store.postgres.reading.overview import SAMPLING
+from tropa_collector.store.postgres.reading.profile import PROFILE
+from tropa_collector.store.postgres.reading.snapshots import BY_KEY, Snapshots
 from tropa_collector.store.postgres.session import Session
-from tropa_collector.store.postgres.snapshots import BY_KEY, Snapshots
 from tropa_collector.store.summaries.arrivals import End, arrivals, event
 from tropa_collector.store.summaries.reading import ViewReading
 from tropa_collector.store.views import Arrivals, LiveFilter, Place

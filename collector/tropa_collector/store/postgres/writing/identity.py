@@ -31,10 +31,10 @@ from tropa_collector.store.contacts.refs import EDGE, IDENTIFIER
 from tropa_collector.store.contacts.registers import feed_rows
 from tropa_collector.store.contacts.words import SEARCHABLE
 from tropa_collector.store.postgres.connect import IDENTITY, LOCK_CLASS, Connection
-from tropa_collector.store.postgres.graph import load, rows_in
-from tropa_collector.store.postgres.memory import Memory
-from tropa_collector.store.postgres.registers import would_change, write_registers, write_words
-from tropa_collector.store.postgres.tables import CANNOT_LINK, CONTACTS, CORES, EDGES, IDENTIFIERS, LOG
+from tropa_collector.store.postgres.writing.graph import load, rows_in
+from tropa_collector.store.postgres.writing.memory import Memory
+from tropa_collector.store.postgres.writing.registers import would_change, write_registers, write_words
+from tropa_collector.store.postgres.writing.tables import CANNOT_LINK, CONTACTS, CORES, EDGES, IDENTIFIERS, LOG
 from tropa_collector.store.protocol import Record
 
 _DAY: Final = 86_400_000_000

@@ -8,8 +8,8 @@ from typing import Any, Final
 import orjson
 
 from tropa_collector.store.contacts.shares import HIGHEST, moment, shares_of, table_of
-from tropa_collector.store.postgres.history import HISTORY, NEWEST, newest, newest_figures
 from tropa_collector.store.postgres.partitions import DAY
+from tropa_collector.store.postgres.reading.history import HISTORY, NEWEST, newest, newest_figures
 from tropa_collector.store.postgres.session import Session
 from tropa_collector.store.protocol import Ref
 from tropa_collector.store.summaries import profile as shared

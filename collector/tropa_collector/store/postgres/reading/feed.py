@@ -9,8 +9,8 @@ from tropa_collector.store.connection import number
 from tropa_collector.store.contacts.explanations import CHANGES
 from tropa_collector.store.contacts.feed import change_before, changes_between, identifier_rows
 from tropa_collector.store.contacts.shares import EVENT
+from tropa_collector.store.postgres.reading.snapshots import Snapshots
 from tropa_collector.store.postgres.session import Session
-from tropa_collector.store.postgres.snapshots import Snapshots
 from tropa_collector.store.protocol import IdentifierRow, Logged, Stream, Stretch, stored_event
 
 _EVENTS: Final = f"SELECT {EVENT}, identifier FROM events WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"

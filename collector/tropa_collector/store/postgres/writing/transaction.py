@@ -20,11 +20,11 @@ import asyncpg
 from tropa_collector.store.deeds import is_touch
 from tropa_collector.store.operations.erased import MARK
 from tropa_collector.store.postgres.connect import ERASURE, LOCK_CLASS, Connection, is_fault_of_a_row, is_retryable
-from tropa_collector.store.postgres.identity import Resolution
-from tropa_collector.store.postgres.memory import Memory, Rollup
 from tropa_collector.store.postgres.partitions import day_of, make_days
 from tropa_collector.store.postgres.session import storable
-from tropa_collector.store.postgres.tables import EVENTS, QUARANTINE
+from tropa_collector.store.postgres.writing.identity import Resolution
+from tropa_collector.store.postgres.writing.memory import Memory, Rollup
+from tropa_collector.store.postgres.writing.tables import EVENTS, QUARANTINE
 from tropa_collector.store.protocol import Outcome, Quarantined, Record, Submission
 
 logger = logging.getLogger("tropa.store")

@@ -7,10 +7,10 @@ from typing import TypeVar
 
 from tropa_collector.store.contacts.reading import ContactReading
 from tropa_collector.store.contacts.words import SEARCHABLE
-from tropa_collector.store.postgres.doers import PostgresDoers
-from tropa_collector.store.postgres.history import HISTORY
+from tropa_collector.store.postgres.reading.doers import PostgresDoers
+from tropa_collector.store.postgres.reading.history import HISTORY
+from tropa_collector.store.postgres.reading.snapshots import Snapshots
 from tropa_collector.store.postgres.session import Session
-from tropa_collector.store.postgres.snapshots import Snapshots
 
 Result = TypeVar("Result")
 

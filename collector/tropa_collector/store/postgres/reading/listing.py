@@ -11,7 +11,7 @@ from tropa_collector.identity.records import LIVE, Key
 from tropa_collector.store.contacts.lists import MAX_TRAIT_NAMES, contact_row
 from tropa_collector.store.contacts.shares import EVENT
 from tropa_collector.store.postgres.connect import Connection, connect
-from tropa_collector.store.postgres.doers import doers
+from tropa_collector.store.postgres.reading.doers import doers
 from tropa_collector.store.postgres.session import Session
 from tropa_collector.store.protocol import stored_event
 
