@@ -238,7 +238,7 @@ def load(flags: Mapping[str, Any] | None = None) -> Settings:
     known = {f"TROPA_{name.upper()}" for name in Settings.model_fields} | {"TROPA_CONFIG"}
     unknown = sorted(name for name in os.environ if name.startswith("TROPA_") and name not in known)
     if unknown:
-        raise SettingsError(f"Unknown setting {', '.join(unknown)}. `tropa doctor` lists the ones there are.")
+        raise SettingsError(f"Unknown setting {', '.join(unknown)}. `tropa doctor --settings` lists the ones there are.")
     try:
         return Settings(**{name: value for name, value in (flags or {}).items() if value is not None})
     except ValidationError as error:

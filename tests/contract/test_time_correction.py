@@ -28,7 +28,6 @@ CORRECTIONS = {
     "skew over a day: not corrected": (2 * DAY + 60, 2 * DAY, 2 * DAY + 60),
     "sent before it happened": (0.0, 60.0, None),
 }
-MARKED = {"x_retry_count": "1"}
 
 
 def sent_with(original: float | None, sent: float | None, name: str = "timestamp") -> dict[str, Any]:

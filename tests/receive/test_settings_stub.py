@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from tropa_collector.errors import RequestError
-from tropa_collector.receive.settings_stub import DOCUMENTS, rudderstack_settings, segment_settings
+from tropa_collector.receive.settings_stub import rudderstack_settings, segment_settings
 
 
 @pytest.mark.parametrize(
@@ -50,7 +52,7 @@ def test_rudderstacks_sdk_accepts_the_source() -> None:
     assert not source["config"]["statsCollection"]["metrics"]["enabled"]
 
 
-@pytest.mark.parametrize("flavour", ["segment", "rudderstack"])
-def test_every_flavour_is_json(flavour: str) -> None:
-    document = DOCUMENTS[flavour]("wk_1", "localhost:8000")
+@pytest.mark.parametrize("document_of", [segment_settings, rudderstack_settings])
+def test_every_flavour_is_json(document_of: Callable[[str, str], dict[str, Any]]) -> None:
+    document = document_of("wk_1", "localhost:8000")
     assert json.loads(json.dumps(document)) == document

@@ -7,7 +7,6 @@ RudderStack's analytics-js v3 (packages/analytics-js, configManager/util/validat
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 from tropa_collector.errors import RequestError
@@ -60,9 +59,3 @@ def rudderstack_settings(write_key: str, host: str) -> dict[str, Any]:
         "dataplanes": {},
     }
     return {"source": source}
-
-
-DOCUMENTS: dict[str, Callable[[str, str], dict[str, Any]]] = {
-    "segment": segment_settings,
-    "rudderstack": rudderstack_settings,
-}
