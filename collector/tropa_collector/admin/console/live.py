@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import orjson
@@ -17,6 +17,7 @@ from tropa_collector.admin.console.forms import row_id
 from tropa_collector.admin.console.gate import SESSION_COOKIE
 from tropa_collector.admin.console.masking import Typed
 from tropa_collector.admin.console.rendering import shown, visit_of
+from tropa_collector.admin.console.words import Words
 from tropa_collector.errors import NotFound, Unavailable
 from tropa_collector.events.model import TYPES
 from tropa_collector.store.views import Arrivals, LiveFilter, Place
@@ -120,5 +121,11 @@ def live_filter(request: Request) -> LiveFilter:
 
 def _message(request: Request, rows: list[dict[str, Any]], new: int, *, first: bool) -> bytes:
     """``new`` counts what arrived since the last message: a reader sees when the rows are but a part of it."""
-    content = {"rows": shown(request, rows), "new": new, "first": first}
+    words, seen = visit_of(request).words, shown(request, rows)
+    said = [row | _refusal(words, row) if row["outcome"] == "quarantined" else row for row in seen]
+    content = {"rows": said, "new": new, "first": first}
     return b"data: " + orjson.dumps(content) + b"\n\n"
+
+
+def _refusal(words: Words, row: Mapping[str, Any]) -> dict[str, str]:
+    return {"name": words.known(f"reason.{row['code']}", row["code"]), "message": words.said(row["message"])}

@@ -33,7 +33,7 @@
   const rowOf = (row) => {
     const item = template.cloneNode(true);
     const texts = {
-      type: row.type || "?", name: row.outcome === "quarantined" ? row.code : row.name, about: about(row),
+      type: row.type || "?", name: row.name, about: about(row),
       who: row.who || row.contact || "", where: row.outcome === "quarantined" ? row.path : where(row), source: row.source,
     };
     for (const cell of item.querySelectorAll("[data-of]")) cell.textContent = texts[cell.dataset.of];

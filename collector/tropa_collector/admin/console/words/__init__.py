@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from tropa_collector.admin.console.words import en, ru
+from tropa_collector.admin.console.words import en, ru, said_ru
 
 CATALOGUES: Final[Mapping[str, Mapping[str, str]]] = {"en": en.TEXTS, "ru": ru.TEXTS}
 _RANGE = re.compile(r"\s*([a-z]{1,8})(?:-[a-z0-9-]{0,20})?\s*(?:;\s*q=([0-9.]{1,5}))?\s*", re.IGNORECASE)
@@ -49,6 +49,10 @@ class Words:
     def known(self, key: str, otherwise: str) -> str:
         """The text of a key that may have none: a code that the console does not know is shown as it is."""
         return CATALOGUES[self.language].get(key, otherwise)
+
+    def said(self, sentence: str) -> str:
+        """A sentence of the collector about an event or a request; one that has no translation as it is."""
+        return (said_ru.in_russian(sentence) if self.language == "ru" else None) or sentence
 
     def count(self, key: str, number: int) -> str:
         """``number`` with its noun: ``key.one``, ``key.few`` and ``key.many`` are its forms."""
