@@ -1,6 +1,6 @@
 """The collector's speed on this machine: a table, a file, and pictures in ``loadtests/results/``.
 
-    python -m loadtests.bench [--runs 5] [--seconds 6] [--events 1000000] [--quick]
+    python -m loadtests.bench [--runs 5] [--seconds 6] [--events 3000000] [--quick]
 
 Throughput is a ratio to a do-nothing ASGI handler under the same uvicorn settings and the same generator (wrk), medians of
 interleaved rounds. Latency is at 10, 50 and 80 % of saturation, as answered and with commits that are not synced: the
@@ -163,7 +163,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=6)
-    parser.add_argument("--events", type=int, default=1_000_000, help="stored at the end of the growth run")
+    parser.add_argument("--events", type=int, default=3_000_000, help="stored at the end of the growth run")
     parser.add_argument("--quick", action="store_true", help="one short round; no results are written")
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args()
