@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,7 @@ async def _scenario(log: Any, reader: Any) -> list[Any]:
     seen.append(list(await log.commit(Submission([record(1), record(2), record(1)], [bad(0), bad(1)]))))
     seen.append(list(await log.commit(Submission([record(2), record(3, name="Cart Viewed"), record(4, source="shop")], [bad(2)]))))
     seen.append(list(await log.commit(Submission([record(5, original_at=0), record(5, original_at=0)], (), [1]))))
+    seen.append(list(await log.commit(Submission([record(1, source="shop", received_at=NOW + 6_000)]))))
     for query in (
         EventQuery(),
         EventQuery(limit=2),
@@ -80,12 +82,24 @@ async def _scenario(log: Any, reader: Any) -> list[Any]:
         EventQuery(type="track", name="Cart Viewed"),
         EventQuery(source="shop"),
         EventQuery(since=NOW + 3_000),
+        EventQuery(message_id="m-1"),
+        EventQuery(message_id="m-1", source="shop"),
+        EventQuery(message_id="m-1", type="page"),
+        EventQuery(message_id="m-1", name="Cart Viewed"),
+        EventQuery(message_id="m-1", since=NOW + 2_000),
+        EventQuery(message_id="m-1", limit=1),
     ):
         page = await reader.events(query)
         seen.append((page.rows, page.next is None))
         if page.next:
-            following = await reader.events(EventQuery(limit=2, before=page.next))
-            seen.append(following.rows)
+            following = await reader.events(replace(query, limit=2, before=page.next))
+            seen.append((following.rows, following.next is None))
+    for before in ("", "1", "a-b", "1-2-3"):
+        with pytest.raises(ValueError, match="`next` of an earlier page"):
+            await reader.events(EventQuery(message_id="m-1", before=before))
+    for before in ("", "1-2", "a"):
+        with pytest.raises(ValueError, match="`next` of an earlier page"):
+            await reader.quarantine(before=before)
     for arguments in ({}, {"code": "missing_field"}, {"ids": [2]}, {"limit": 1}):
         page = await reader.quarantine(**arguments)
         seen.append((page.rows, page.next))

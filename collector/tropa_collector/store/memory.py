@@ -6,10 +6,8 @@ from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
-
 from tropa_collector.errors import Conflict, Unavailable
-from tropa_collector.events.timestamps import to_iso
+from tropa_collector.store.pages import cursor, quarantine_entry
 from tropa_collector.store.protocol import (
     EventQuery,
     Operation,
@@ -89,7 +87,7 @@ class MemoryStore:
         ]
         wanted.sort(reverse=True)
         if query.before is not None:
-            received_at, number = (int(part) for part in query.before.split("-"))
+            received_at, number = cursor(query.before, 2)
             wanted = [entry for entry in wanted if entry[:2] < (received_at, number)]
         page = wanted[: query.limit]
         following = f"{page[-1][0]}-{page[-1][1]}" if len(wanted) > query.limit else None
@@ -104,10 +102,11 @@ class MemoryStore:
     async def quarantine(
         self, *, code: str | None = None, ids: Sequence[int] = (), before: str | None = None, limit: int = 100
     ) -> Page:
+        behind = None if before is None else cursor(before, 1)[0]
         wanted = [
             (number, bad)
             for number, bad in sorted(self.held.items(), reverse=True)
-            if code in {None, bad.code} and (not ids or number in ids) and (before is None or number < int(before))
+            if code in {None, bad.code} and (not ids or number in ids) and (behind is None or number < behind)
         ]
         return Page(
             [_shown(number, bad) for number, bad in wanted[:limit]],
@@ -126,16 +125,18 @@ class MemoryStore:
 
 
 def _shown(number: int, bad: Quarantined) -> dict[str, Any]:
-    return {
-        "id": number,
-        "received_at": to_iso(bad.received_at),
-        "source": bad.source,
-        "code": bad.code,
-        "path": bad.path,
-        "message": bad.message,
-        "messageId": bad.message_id,
-        "type": bad.type,
-        "event": bad.name,
-        "original": bad.original.decode("utf-8", "replace"),
-        "receipt": orjson.loads(bad.receipt),
-    }
+    return quarantine_entry(
+        (
+            number,
+            bad.received_at,
+            bad.source,
+            bad.code,
+            bad.path,
+            bad.message,
+            bad.message_id,
+            bad.type,
+            bad.name,
+            bad.original,
+            bad.receipt,
+        )
+    )

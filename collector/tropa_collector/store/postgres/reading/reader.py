@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tropa_collector.events.timestamps import to_iso
 from tropa_collector.store.contacts.shares import EVENT
-from tropa_collector.store.pages import OUTCOMES, cursor, quarantine_entry
+from tropa_collector.store.pages import QUARANTINE, cursor, event_page, last_hour, quarantine_page
 from tropa_collector.store.postgres.reading.snapshots import Snapshots
 from tropa_collector.store.postgres.session import Session
-from tropa_collector.store.protocol import EventQuery, Page, stored_event
+from tropa_collector.store.protocol import EventQuery, Page
 
 _LAST_HOUR = "minute > (SELECT max(minute) - 60 FROM rollups)"
 
@@ -60,9 +59,7 @@ def _events(session: Session, query: EventQuery) -> Page:
         at, number = cursor(query.before, 2)
         values += [at, at, number]
     sql = f"SELECT {EVENT} FROM events WHERE {' AND '.join(where)} ORDER BY received_at DESC, id DESC LIMIT ?"
-    rows = session.execute(sql, [*values, query.limit + 1]).fetchall()
-    shown = rows[: query.limit]
-    return Page([stored_event(row) for row in shown], f"{shown[-1][1]}-{shown[-1][0]}" if len(rows) > query.limit else None)
+    return event_page(session.execute(sql, [*values, query.limit + 1]).fetchall(), query.limit)
 
 
 def _quarantine(session: Session, code: str | None, ids: Sequence[int], before: str | None, limit: int) -> Page:
@@ -72,12 +69,8 @@ def _quarantine(session: Session, code: str | None, ids: Sequence[int], before: 
         if value is not None:
             where.append(test)
             values.append(value)
-    rows = session.execute(
-        "SELECT id, received_at, source, code, path, message, message_id, type, name, original, receipt FROM quarantine"
-        f" WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?",
-        [*values, limit + 1],
-    ).fetchall()
-    return Page([quarantine_entry(row) for row in rows[:limit]], str(rows[limit - 1][0]) if len(rows) > limit else None)
+    sql = f"SELECT {QUARANTINE} FROM quarantine WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?"
+    return quarantine_page(session.execute(sql, [*values, limit + 1]).fetchall(), limit)
 
 
 def _totals(session: Session) -> dict[str, Any]:
@@ -100,9 +93,5 @@ def _totals(session: Session) -> dict[str, Any]:
         "quarantined": held,
         **{name: counters[name] for name in figures},
         "store_bytes": size,
-        "minutes": [
-            {"minute": to_iso(minute * 60_000_000), "source": source, "outcome": OUTCOMES[outcome], "count": count}
-            for minute, source, outcome, count in minutes
-        ],
-        "top_events": [{"type": type_, "event": name, "count": count} for type_, name, count in names],
+        **last_hour(minutes, names),
     }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import sqlite3
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,11 @@ from typing import Any
 import aiosqlite
 
 from tropa_collector.errors import StoreError
-from tropa_collector.events.timestamps import to_iso
+from tropa_collector.store.contacts.refs import inside
 from tropa_collector.store.contacts.shares import EVENT
 from tropa_collector.store.hashing import hash64
-from tropa_collector.store.pages import OUTCOMES, cursor, quarantine_entry
-from tropa_collector.store.protocol import EventQuery, Page, stored_event
+from tropa_collector.store.pages import QUARANTINE, cursor, event_page, last_hour, quarantine_page
+from tropa_collector.store.protocol import EventQuery, Page
 from tropa_collector.store.sqlite.file import FILE_NAME
 
 CONNECTIONS = 2
@@ -33,15 +34,23 @@ class SqliteReader:
         """Open the connections.
 
         Raises:
-            StoreError: there is no store in the directory.
+            StoreError: there is no store in the directory, or none that can be read.
         """
         if not self._file.is_file():
             raise StoreError(f"There is no store in {self._file.parent}. `tropa serve --data {self._file.parent}` makes one.")
-        for _ in range(CONNECTIONS):
-            connection = await aiosqlite.connect(f"{self._file.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
-            await connection.execute("PRAGMA cache_size = -8000")
-            self._open.append(connection)
-            self._idle.put_nowait(connection)
+        try:
+            for _ in range(CONNECTIONS):
+                self._idle.put_nowait(await self._connected())
+        except sqlite3.DatabaseError as error:
+            await self.stop()  # each has a thread that the process would wait for
+            raise StoreError(f"{self._file} cannot be read: {error}. Look at `tropa doctor`.") from None
+
+    async def _connected(self) -> aiosqlite.Connection:
+        connection = await aiosqlite.connect(f"{self._file.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        self._open.append(connection)
+        await connection.execute("PRAGMA cache_size = -8000")
+        await connection.execute_fetchall("SELECT max(number) FROM migrations")  # a file without them is no store
+        return connection
 
     async def stop(self) -> None:
         for connection in self._open:
@@ -62,9 +71,8 @@ class SqliteReader:
 
     async def events(self, query: EventQuery) -> Page:
         async with self._snapshot() as connection:
-            if query.message_id is not None:
-                return await _events_by_message_id(connection, query)
-            return await _events_by_time(connection, query)
+            among = None if query.message_id is None else await _ids_of_message(connection, query.message_id)
+            return await _events(connection, query, among)
 
     async def quarantine(
         self, *, code: str | None = None, ids: Sequence[int] = (), before: str | None = None, limit: int = 100
@@ -80,13 +88,8 @@ class SqliteReader:
             where.append("id < ?")
             values.extend(cursor(before, 1))
         async with self._snapshot() as connection:
-            rows = await connection.execute_fetchall(
-                "SELECT id, received_at, source, code, path, message, message_id, type, name, original, receipt FROM quarantine"
-                f" WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?",
-                [*values, limit + 1],
-            )
-        rows = list(rows)
-        return Page([quarantine_entry(row) for row in rows[:limit]], str(rows[limit - 1][0]) if len(rows) > limit else None)
+            sql = f"SELECT {QUARANTINE} FROM quarantine WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?"
+            return quarantine_page(await _all(connection, sql, [*values, limit + 1]), limit)
 
     async def totals(self) -> dict[str, Any]:
         async with self._snapshot() as connection:
@@ -116,11 +119,7 @@ class SqliteReader:
             "events_erased": counters["events_erased"],  # stored as empty shells
             "erased_refused": counters["erased_refused"],  # later events that carried an erased identifier
             "store_bytes": pages * 4096,
-            "minutes": [
-                {"minute": to_iso(minute * 60_000_000), "source": source, "outcome": OUTCOMES[outcome], "count": count}
-                for minute, source, outcome, count in minutes
-            ],
-            "top_events": [{"type": type_, "event": name, "count": count} for type_, name, count in names],
+            **last_hour(minutes, names),
         }
 
 
@@ -128,8 +127,8 @@ async def _all(connection: aiosqlite.Connection, sql: str, values: Sequence[Any]
     return list(await connection.execute_fetchall(sql, values))
 
 
-async def _events_by_time(connection: aiosqlite.Connection, query: EventQuery) -> Page:
-    where, values = ["1"], list[Any]()
+async def _events(connection: aiosqlite.Connection, query: EventQuery, among: Collection[int] | None) -> Page:
+    where, values = ["1" if among is None else f"id IN ({inside(among)})"], list[Any]()
     for column, value in (("type", query.type), ("name", query.name), ("source", query.source)):
         if value is not None:
             where.append(f"{column} = ?")
@@ -140,32 +139,23 @@ async def _events_by_time(connection: aiosqlite.Connection, query: EventQuery) -
     if query.before is not None:
         where.append("(received_at, id) < (?, ?)")
         values.extend(cursor(query.before, 2))
-    rows = await _all(
-        connection,
-        f"SELECT {EVENT} FROM events WHERE {' AND '.join(where)} ORDER BY received_at DESC, id DESC LIMIT ?",
-        [*values, query.limit + 1],
-    )
-    more = len(rows) > query.limit
-    return Page(
-        [stored_event(row) for row in rows[: query.limit]],
-        f"{rows[query.limit - 1][1]}-{rows[query.limit - 1][0]}" if more else None,
-    )
+    sql = f"SELECT {EVENT} FROM events WHERE {' AND '.join(where)} ORDER BY received_at DESC, id DESC LIMIT ?"
+    return event_page(await _all(connection, sql, [*values, query.limit + 1]), query.limit)
 
 
-async def _events_by_message_id(connection: aiosqlite.Connection, query: EventQuery) -> Page:
-    """The log's tail, then the dedupe index read from its newest end: a debugging look-up pays for itself, not every event."""
+async def _ids_of_message(connection: aiosqlite.Connection, message_id: str) -> set[int]:
+    """From the log's tail and the dedupe index: a debugging look-up pays for itself, not every event."""
     rows = await _all(
         connection,
-        f"SELECT {EVENT} FROM events WHERE id > (SELECT value FROM counters WHERE name = 'dedupe_through_id') AND message_id = ?",
-        (query.message_id,),
+        "SELECT id FROM events WHERE id > (SELECT value FROM counters WHERE name = 'dedupe_through_id') AND message_id = ?",
+        (message_id,),
     )
     sources = [name for (name,) in await _all(connection, "SELECT DISTINCT source FROM rollups")]
-    keys = [hash64(query.message_id or "") ^ hash64("source\0" + source) for source in sources]
+    keys = [hash64(message_id) ^ hash64("source\0" + source) for source in sources]
     rows += await _all(
         connection,
-        f"SELECT {EVENT} FROM events WHERE message_id = ? AND id IN"
+        "SELECT id FROM events WHERE message_id = ? AND id IN"
         f" (SELECT event_id FROM dedupe WHERE key IN ({','.join('?' * len(keys))}))",
-        (query.message_id, *keys),
+        (message_id, *keys),
     )
-    found = {row[0]: row for row in rows}
-    return Page([stored_event(found[event_id]) for event_id in sorted(found, reverse=True)][: query.limit])
+    return {row[0] for row in rows}
