@@ -295,10 +295,12 @@ class Model:
         if len(homes) == 1 and not self.barred(homes[0], body) and not self.excess(homes[0], body):
             return
         homes.sort(key=lambda home: self.rank(self.best(home.members)))
-        left = [home for home in homes if self.barred(home, body)]
+        free = [home for home in homes if not self.barred(home, body)]
+        stay = [home for home in free if self.holds(home, body)] or free[:1]
         if not self.known(body):
-            left += [home for home in homes if home not in left and self.person(home)][1:]
-        stay = [home for home in homes if home not in left]
+            crowd = [home for home in stay if self.person(home)][1:]
+            stay = [home for home in stay if home not in crowd]
+        left = [home for home in homes if home not in stay]
         for home in left:
             home.members -= body
         if not stay:
@@ -329,6 +331,9 @@ class Model:
                     self.release(key)
             self.infer(call, a.members, b.members, DEVICE, 0)
         self.merge(a, b)
+
+    def holds(self, home: Group, body: set[Key]) -> bool:
+        return home.members <= body or any(self.cls(key) < PASSIVE for key in home.members & body)
 
     def barred(self, contact: Group, body: set[Key]) -> bool:
         for key in contact.members - body:

@@ -111,6 +111,9 @@ CASES = {
         log=("quarantine",), owners={"m22": "u22"},
     ),
     "16 analytics id never joins": Case(("1 u1 c1 g1", "2 u2 c2 g1"), ("u1 g1",), ("u1 u2",)),
+    "16 analytics id of a claim, then of a server": Case(("1 e1 c1 g1 claim", "2 u2", "3 u2 g1"), ("e1 c1", "u2 g1"), ("e1 u2",)),
+    "16 analytics id of a claim, then of a new login": Case(("1 c1 g1 claim", "2 u2 g1"), ("u2 g1",), ("c1 u2",)),
+    "16 analytics id alone joins its person": Case(("1 g1 claim", "2 u2", "3 u2 g1"), ("u2 g1",), owners={"m1": "u2"}),
     "17 push token follows the last login": Case(("1 u1 t1", "9 u2 t1", "5 u1 t1"), ("u2 t1",), ("u1 u2",), ("move",)),
     "18 late earlier login": Case(("10 u1 c1 d1", "5 u2 c1"), ("u2 c1", "u1 d1"), ("u1 u2",), ("move", "share")),
     "19 two contacts meet": Case(("1 u1", "2 e1", "3 u1 e1"), ("u1 e1",), log=("merge",)),
@@ -136,6 +139,7 @@ CASES = {
     "50 invalid phone": Case(("1 u1 !p1", "2 u2 !p1"), ("u1 p1",), ("u1 u2",)),
     "51 role address": Case(("1 u1 !e1", "2 u2 !e1"), ("u1 e1",), ("u1 u2",), ("conflict:no_merge",)),
     "51 role address on cookies": Case(("1 !e1 c1", "2 !e1 c2", "3 !e1 c3"), apart=("c1 c2 c3",)),
+    "51 role address of a claim, then of a server": Case(("1 c1 !e1 claim", "2 u2 c2 !e1"), ("u2 c2 e1",), ("c1 u2",)),
     "67 attacker claims, server knows": Case(("1 u9 e1 claim", "2 u1 e1"), ("u1 e1",), ("u1 u9",), ("release:limit:user_id",)),
     "68 claims fill the emails": Case((*(f"{line} claim" for line in FIVE_EMAILS), "6 u1 e6"), ("u1 e6 e1 e4",), ("u1 e5",)),
     "69 claimed logins do not quarantine": Case(

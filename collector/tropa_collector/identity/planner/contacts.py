@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from tropa_collector.identity.planner import evidence
 from tropa_collector.identity.planner.graph import Graph
 from tropa_collector.identity.planner.groups import known_kinds, pieces, weaker
-from tropa_collector.identity.policy import CLAIMED, DEVICE, NO_LIMIT, UNIQUE
+from tropa_collector.identity.policy import CLAIMED, DEVICE, NO_LIMIT, PASSIVE, UNIQUE
 from tropa_collector.identity.records import INFERRED, Call
 
 
@@ -96,10 +96,22 @@ def crowded(graph: Graph, body: set[int], homes: set[int]) -> bool:
 
 
 def to_leave(graph: Graph, homes: list[int], body: set[int]) -> list[int]:
-    """The contacts that the core must leave. A core of devices may stay with one proven person, the strongest."""
-    left = [home for home in homes if barred(graph, home, body)]
-    persons = [home for home in homes if home not in left and graph.strong_core(home)]
-    return left if graph.known(body) else left + persons[1:]
+    """The contacts that the core must leave: others' own, and those where claims tied only what joins nobody.
+
+    A core of devices may stay with one proven person, the strongest.
+    """
+    open_to_it = [home for home in homes if not barred(graph, home, body)]
+    stay = [home for home in open_to_it if holds(graph, home, body)] or open_to_it[:1]
+    if not graph.known(body):
+        persons = [home for home in stay if graph.strong_core(home)]
+        stay = [home for home in stay if home not in persons[1:]]
+    return [home for home in homes if home not in stay]
+
+
+def holds(graph: Graph, contact: int, body: set[int]) -> bool:
+    """Is the core here by more than values that join nobody, or is nobody else here?"""
+    members = graph.members[contact]
+    return members <= body or any(graph.kind(i).strength < PASSIVE for i in body & members)
 
 
 def barred(graph: Graph, contact: int, body: set[int]) -> bool:
