@@ -158,6 +158,33 @@ def test_without_a_store_commands_say_so_and_make_none(tmp_path: Path, command: 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("content", [b"", b"not a database at all" * 100])
+def test_a_file_that_is_no_store_is_named_and_no_command_hangs(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "tropa.sqlite3").write_bytes(content)
+    command = [*TROPA, "quarantine", "list", "--data", str(tmp_path)]
+    done = subprocess.run(command, env=BARE, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"tropa: {tmp_path / 'tropa.sqlite3'} cannot be read: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("write_keys", ["", "shop:server:sk_shop"])
+def test_a_data_directory_that_cannot_be_made_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_keys: str
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TROPA_WRITE_KEYS", write_keys)
+    monkeypatch.setenv("TROPA_ADMIN_TOKEN", "a-token-that-is-long" if write_keys else "")
+    assert "Choose another --data" in tropa("serve", "--data", tmp_path / "file" / "below", code=2)
+
+
+def test_an_empty_list_of_quarantine_says_what_was_asked(start_collector: StartCollector) -> None:
+    data = start_collector().data
+    assert tropa("quarantine", "list", "--data", data) == "Quarantine is empty.\n"
+    assert "was refused as 'bad_type'" in tropa("quarantine", "list", "--data", data, "--code", "bad_type")
+    assert tropa("quarantine", "list", "--data", data, "--json") == ""
+
+
 def test_a_replay_beside_a_running_collector_asks_for_its_token(start_collector: StartCollector) -> None:
     collector = start_collector()
     command: list[str | Path] = ["quarantine", "replay", "--data", collector.data]
@@ -208,9 +235,22 @@ def test_doctor_finds_what_is_wrong(tmp_path: Path) -> None:
     out = tropa("doctor", "--data", data, code=1)
     bad = [line.split()[1] for line in out.splitlines() if line.startswith("BAD")]
     assert {"keys", "store"} <= set(bad)
+    assert "sources" not in bad
     assert "chmod 600" in out
     public = examine(load({"data": tmp_path, "admin_host": "0.0.0.0"}))
     assert [finding.what for finding in public if not finding.good] in (["admin"], ["admin", "disk"])
+
+
+@pytest.mark.parametrize(("file", "variable"), [("", "web:wk_without_its_kind"), ("write_keys = [", ""), ("nothing at all", "")])
+def test_doctor_finds_keys_that_serve_would_refuse(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, variable: str
+) -> None:
+    (tmp_path / "keys.toml").write_text(file)
+    monkeypatch.setenv("TROPA_WRITE_KEYS", variable)
+    found = {finding.what: finding for finding in examine(load({"data": tmp_path}))}
+    assert not found["sources"].good
+    assert "wk_without" not in found["sources"].text
+    assert found["sources"].text in tropa("serve", "--data", tmp_path, code=2)
 
 
 def test_doctor_of_a_newer_schema(tmp_path: Path, start_collector: StartCollector) -> None:

@@ -151,8 +151,8 @@ def quarantine_list(data: Path | None, code: str | None, limit: int, *, as_json:
             click.echo(
                 f"{row['id']:>8}  {row['received_at']}  {row['source']:12} {row['code']:20} {row['path']:28} {row['message']}"
             )
-    if not rows:
-        click.echo("Quarantine is empty.")
+    if not rows and not as_json:
+        click.echo("Quarantine is empty." if code is None else f"Nothing in quarantine was refused as {code!r}.")
 
 
 @quarantine.command("replay")

@@ -14,6 +14,7 @@ from tropa_collector.enrich.place import Places
 from tropa_collector.errors import SettingsError
 from tropa_collector.forward.declared import declared
 from tropa_collector.receive.keys import FILE_NAME as KEYS_FILE
+from tropa_collector.receive.keys import key_ring
 from tropa_collector.settings import Settings
 from tropa_collector.store.sqlite.file import FILE_NAME
 from tropa_collector.store.sqlite.migrate import migrations
@@ -51,12 +52,21 @@ def _settings(settings: Settings) -> Iterator[Finding]:
     if keys.is_file():
         private = keys.stat().st_mode & 0o077 == 0
         yield Finding("keys", private, f"{keys} is {'private' if private else 'readable by others: chmod 600 it'}")
+    yield _sources(settings)
     public_admin = settings.admin_host not in {"127.0.0.1", "::1", "localhost"}
     yield Finding(
         "admin",
         not public_admin,
         f"listens on {settings.admin_host}" + (": open to the network" if public_admin else ""),
     )
+
+
+def _sources(settings: Settings) -> Finding:
+    try:
+        names = [source.name for source in key_ring(settings).sources]
+    except SettingsError as error:
+        return Finding("sources", False, str(error))
+    return Finding("sources", True, ", ".join(names) or "none yet: `tropa serve` makes two at its first start")
 
 
 def _sqlite() -> Finding:

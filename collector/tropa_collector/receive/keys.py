@@ -172,7 +172,7 @@ def credentials(settings: Settings) -> Credentials:
         visitor_secret,
     )
     if kept != stored:
-        _write(settings.data / FILE_NAME, kept)
+        _keep(settings.data / FILE_NAME, kept)
     ring = KeyRing(sources, None if visitor_secret is None else visitor_secret.encode())
     return Credentials(ring, token_hash, made_token, kept[:2] != stored[:2])
 
@@ -216,6 +216,13 @@ def _stored(path: Path) -> _Stored:
         return _Stored(keys, content.get("admin_token_hash"), content.get("visitor_secret"))
     except (OSError, ValueError, TypeError) as error:
         raise SettingsError(f"{path} cannot be read ({error}). Restore it, or remove it to have new keys made.") from None
+
+
+def _keep(path: Path, kept: _Stored) -> None:
+    try:
+        _write(path, kept)
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be written ({error.strerror}). Choose another --data.") from None
 
 
 def _write(path: Path, kept: _Stored) -> None:

@@ -203,7 +203,10 @@ class SqliteLog:
         Raises:
             StoreError: the directory is in use, cannot be written, or holds a newer schema.
         """
-        self._directory.mkdir(parents=True, exist_ok=True)
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{self._directory} cannot be made ({error.strerror}). Choose another --data.") from None
         process = await self._spawn()
         self._supervisor = asyncio.create_task(self._supervise(process), name="store supervisor")
 
