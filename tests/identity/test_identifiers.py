@@ -28,6 +28,7 @@ def reasons(found: Extracted) -> list[tuple[str, str]]:
 JUNK: list[Any] = [
     "null", "0", "-1", "undefined", "[object Object]", " ", "", " 'anonymous' ", "00000000-0000-0000-0000-000000000000",
     True, 1.5, [], {}, "{{user_id}}", "aaaaaa", "---", '"guest"', "NaN", "(not set)", "a\0b", "\ud800", "x" * 10_240,
+    "a\ufffdb", 1 << 64,
 ]  # fmt: skip
 
 
@@ -138,6 +139,41 @@ def test_external_ids_and_the_device() -> None:
     found = extract({"type": "track", "context": context}, Scope(trust=SERVER))
     assert keys(found) == ["ext.crm:7", "msgr.telegram:anna", "device_id:idfv", "ga_client_id:5.6", "idfa:ab-1", "push_token:t1"]
     assert reasons(found) == [("crm", "unknown_kind"), ("import_row", "unknown_kind"), ("idfa", "blocked")]
+
+
+def external(*pairs: tuple[object, object]) -> Extracted:
+    context = {"externalIds": [{"type": kind, "id": value} for kind, value in pairs]}
+    return extract({"type": "track", "context": context}, Scope(trust=SERVER))
+
+
+def test_a_messengers_user_name_counts_only_without_the_accounts_id() -> None:
+    found = external(("telegram", "@Anna"), ("telegram", 12345), ("msgr.max", "Anna"))
+    assert keys(found) == ["msgr.max:anna", "msgr.telegram:12345"]
+    assert reasons(found) == [("msgr.telegram", "name_beside_id")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "junk"), [("ga_client_id", "GA1.2.0.0"), ("telegram", "@null"), ("telegram", "@"), ("msgr.max", "@guest")]
+)
+def test_junk_is_looked_for_in_the_normalised_value(kind: str, junk: str) -> None:
+    assert keys(external((kind, junk))) == []
+
+
+@pytest.mark.parametrize(
+    "kind", ["ext.a:b", "ext.a b", "ext.a\nb", "ext." + "x" * 65, "ext.", "ext", "crm", "x" * 5_000, "", None, 7]
+)
+def test_what_is_no_kind_is_refused_and_named_briefly(kind: object) -> None:
+    found = external((kind, "7"))
+    assert keys(found) == []
+    assert [refusal.reason for refusal in found.refusals] == ["unknown_kind"]
+    assert found.refusals[0].path == "context.externalIds[0]"
+    assert len(found.refusals[0].kind) <= 80
+
+
+def test_a_kind_of_a_system_is_any_word() -> None:
+    assert keys(external(("ext.1c", "7"), ("ext.my-shop.ru", "7"), ("ext.склад", 1 << 62))) == [
+        "ext.1c:7", "ext.my-shop.ru:7", f"ext.склад:{1 << 62}",
+    ]  # fmt: skip
 
 
 def test_group_and_alias() -> None:

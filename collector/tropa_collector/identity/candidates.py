@@ -9,6 +9,7 @@ from tropa_collector.identity.policy import SIGNED
 from tropa_collector.identity.token import Identity
 
 MAX_EXTERNAL_IDS = 50
+MAX_KIND_CHARS = 80  # longer than any kind is: what is cut here is no kind
 SEGMENT_NAMES = {
     "ios.id": "device_id", "android.id": "device_id", "ios.idfa": "idfa", "android.idfa": "gaid",
     "ios.push_token": "push_token", "android.push_token": "push_token", "yandex_client_id": "ym_client_id",
@@ -77,8 +78,8 @@ def _external(context: Mapping[str, Any], trust: int) -> Iterator[Candidate]:
         for index, item in enumerate(items[:MAX_EXTERNAL_IDS]):
             if isinstance(item, Mapping):
                 kind = item.get("type")
-                kind = SEGMENT_NAMES.get(kind, kind) if isinstance(kind, str) else ""
-                yield Candidate(kind, item.get("id"), f"context.{name}.{index}", trust)
+                kind = SEGMENT_NAMES.get(kind, kind)[:MAX_KIND_CHARS] if isinstance(kind, str) else "an id without `type`"
+                yield Candidate(kind, item.get("id"), f"context.{name}[{index}]", trust)
 
 
 def _device(device: object, trust: int) -> Iterator[Candidate]:

@@ -24,7 +24,8 @@ CLAIMED_RANK = 100  # a proven identifier sorts before any claim
 UNSIGNED = Fault("unsigned", "This source accepts a user id, email or phone from a browser only in a signed token.")
 EXTRA = Fault("extra_value", "The event names more than one value of a kind of which a person has one.")
 TOO_MANY = Fault("too_many", f"An event carries at most {MAX_IDENTIFIERS} identifiers.")
-UNKNOWN_KIND = Fault("unknown_kind", "This is not a kind of identifier.")
+NAME_BESIDE_ID = Fault("name_beside_id", "A messenger's user name may change hands: beside the account's id it is no identifier.")
+UNKNOWN_KIND = Fault("unknown_kind", "This is not a kind of identifier; another system's ids are ext.<system>, such as ext.crm.")
 _NEEDS_SIGNATURE = frozenset(("user_id", "email", "phone"))
 _CARRIERS = ("identity", "externalIds", "externalId", "device")
 
@@ -118,6 +119,7 @@ def _thorough(event: Mapping[str, Any], scope: Scope, now: float) -> Extracted:
             refusals.append(Refusal(candidate.kind, ident.reason, candidate.path, ident.message))
         elif ident.key not in found or ident.trust > found[ident.key].trust:
             found[ident.key], paths[ident.key] = ident, candidate.path
+    _drop_names_beside_ids(found, paths, refusals)
     chosen = _limited(found, paths, scope, refusals)
     previous = _previous(event, refusals)
     return Extracted(chosen, tuple(refusals), _kept_traits(event, traits), previous)
@@ -205,6 +207,16 @@ def _ident(kind: str, value: Value | Fault, trust: int, scope: Scope) -> Ident |
     no_merge = value.no_merge or ruled == "no_merge"
     rank = NO_MERGE_RANK if no_merge else scope.policy.kinds[kind].priority
     return Ident((kind, value.text), trust, rank if trust else rank + CLAIMED_RANK, no_merge)
+
+
+def _drop_names_beside_ids(found: dict[Key, Ident], paths: dict[Key, str], refusals: list[Refusal]) -> None:
+    """Of a messenger's account the id counts, and its user name only when the event has no id."""
+    accounts = [key for key in found if key[0].startswith("msgr.")]
+    with_id = {kind for kind, value in accounts if value.lstrip("+-").isdigit()}
+    for key in accounts:
+        if key[0] in with_id and not key[1].lstrip("+-").isdigit():
+            del found[key]
+            refusals.append(Refusal(key[0], NAME_BESIDE_ID.reason, paths[key], NAME_BESIDE_ID.message))
 
 
 def _limited(found: dict[Key, Ident], paths: dict[Key, str], scope: Scope, refusals: list[Refusal]) -> tuple[Ident, ...]:

@@ -40,16 +40,19 @@ _NO_PERSON = frozenset((PhoneNumberType.TOLL_FREE, PhoneNumberType.SHARED_COST, 
 
 
 def text_of(raw: object) -> str | Fault:
-    """What all kinds have in common: type, length, Unicode form, spaces, quotes."""
+    """What all kinds have in common: type, length, Unicode form, spaces, quotes.
+
+    U+FFFD is what a NUL or half a character has become on its way (``events/normalise.py``, or the sender's own decoder).
+    """
     if isinstance(raw, int) and not isinstance(raw, bool):
-        return str(raw) if abs(raw) < 10**18 else TOO_LONG
+        return str(raw) if abs(raw) < 1 << 64 else TOO_LONG
     if not isinstance(raw, str):
         return WRONG_TYPE
     if len(raw) > 4 * MAX_CHARS:
         return TOO_LONG
     if raw.isascii() and raw.isprintable():
         text = raw.strip()
-    elif "\0" in raw or any("\ud800" <= character <= "\udfff" for character in raw):
+    elif "\0" in raw or "\ufffd" in raw or any("\ud800" <= character <= "\udfff" for character in raw):
         return BAD_CHARACTER
     else:
         text = _plain(raw)
@@ -96,13 +99,13 @@ def is_uuid(text: str) -> bool:
 def ga_client_id(raw: object) -> Value | Fault:
     """``GA1.1.X.Y``, as the cookie has it, and ``X.Y``, as the page has it, are one."""
     found = plain_id(raw)
-    return Value(".".join(found.text.split(".")[-2:])) if isinstance(found, Value) else found
+    return plain_id(".".join(found.text.split(".")[-2:])) if isinstance(found, Value) else found
 
 
 def messenger_id(raw: object) -> Value | Fault:
     """A numeric id, a phone in E.164, or a user name in lower case without its ``@``."""
     found = plain_id(raw)
-    return Value(found.text.lower().removeprefix("@") or found.text) if isinstance(found, Value) else found
+    return plain_id(found.text.lower().removeprefix("@")) if isinstance(found, Value) else found
 
 
 #: Addresses that the validator takes as they are (a property test holds the two together): it costs 25 µs, this one.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Final, Literal, NamedTuple
@@ -53,6 +54,10 @@ FAMILIES = (
 )
 
 
+#: What may follow ``ext.``: no colon, at which a reference (``ext.crm:7``) is split.
+_MEMBER: Final = re.compile(r"[\w.-]{1,64}")
+
+
 class KindTable(dict[str, Kind]):
     """Kinds by name; a member of a family (``ext.crm``) is made on first sight.
 
@@ -72,7 +77,7 @@ class KindTable(dict[str, Kind]):
     def has(self, name: str) -> bool:
         family, dot, member = name.partition(".")
         if dot:
-            return bool(member) and family in {kind.name for kind in FAMILIES}
+            return family in {kind.name for kind in FAMILIES} and _MEMBER.fullmatch(member) is not None
         return name in self and family not in {kind.name for kind in FAMILIES}
 
 
