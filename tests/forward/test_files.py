@@ -117,6 +117,31 @@ def test_a_crash_after_the_rename_and_one_before_it(tmp_path: Path, lost_cursor:
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("lost_cursor", [False, True])
+def test_a_log_that_was_put_back_is_not_taken_for_the_one_that_was_written(tmp_path: Path, lost_cursor: bool) -> None:
+    """Its positions come again, with other events; what stands there stays, and nothing new is left out or replaces it."""
+
+    async def scenario() -> None:
+        first = await begin(tmp_path, feed_of(300), rotate_bytes=60_000)
+        await drain(first)
+        await first.stop()
+        if lost_cursor:
+            (tmp_path / "cursor.json").unlink()
+        restored = feed_of(20)
+        second = await begin(tmp_path, restored, start="now")
+        for number in range(1_001, 1_301):
+            restored.add("events", event(number), at=AT)
+        second.wake({"events": 320, "changes": 0})
+        await drain(second)
+        await second.stop()
+        third = await begin(tmp_path, restored)
+        assert not await third.step()
+        await third.stop()
+        assert sorted(row["properties"]["n"] for row in rows(tmp_path)) == [*range(1, 301), *range(1_001, 1_301)]
+
+    asyncio.run(scenario())
+
+
 def test_a_full_disk_loses_and_repeats_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sync before the rename fails, now and then."""
     faults = iter([True, False, True, True] + [False] * 100)

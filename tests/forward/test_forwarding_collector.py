@@ -6,6 +6,8 @@ import json
 import math
 import os
 import signal
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +65,20 @@ def test_files_follow_the_collector_and_hold_what_it_stored(tmp_path: Path, star
     (erased,) = until(lambda: [row for row in files_of(tmp_path / "out", "changes") if row["type"] == "contact_erased"])
     assert "anna" not in json.dumps(erased)
     assert collector.stop() == 0
+
+
+def test_numbers_of_events_that_come_again_are_followed_again(tmp_path: Path, start_collector: StartCollector) -> None:
+    """The newest events go, by an erasure or since a backup is put back; what comes next has their numbers."""
+    collector = start_collector(destinations=tables(tmp_path))
+    send(collector, 1, 100)
+    until(lambda: len(files_of(tmp_path / "out")) == 100)
+    assert collector.stop() == 0
+    with closing(sqlite3.connect(collector.data / "tropa.sqlite3")) as store, store:
+        store.execute("DELETE FROM events WHERE id > 60")
+    collector.restart()
+    send(collector, 1_001, 1_100)
+    until(lambda: len(files_of(tmp_path / "out")) == 200)
+    assert len({row["messageId"] for row in files_of(tmp_path / "out")}) == 200
 
 
 def test_pause_and_resume_and_what_is_not_there(tmp_path: Path, start_collector: StartCollector) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -45,11 +46,15 @@ class Cursor:
         except (orjson.JSONDecodeError, TypeError):
             raise StoreError(f"{file} is damaged. Delete it to begin anew, or restore it from a backup.") from None
 
-    def begin_anew(self, stream: Stream, position: int) -> None:
-        """Another log is in the old one's place: what it counts must not be taken for what was sent before."""
-        self.positions[stream] = position
-        self.announced.pop(stream, None)
-        self.epoch = secrets.token_hex(4)
+    def begin_anew_behind(self, heads: Mapping[Stream, int]) -> list[Stream]:
+        """Where it is ahead of the log, that is another one: an older store was put back, or the newest entries were erased and
+        their numbers come again. It goes on at the end: what the log lacks was delivered, what it will bring was not."""
+        ahead = [stream for stream, position in self.positions.items() if position > heads[stream]]
+        for stream in ahead:
+            self.positions[stream] = heads[stream]
+            self.announced.pop(stream, None)
+            self.epoch = secrets.token_hex(4)
+        return ahead
 
     def save(self) -> None:
         """Put it on disk, synced."""

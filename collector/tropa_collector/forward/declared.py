@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from tropa_collector.errors import SettingsError
 from tropa_collector.forward.destination import Destination, Options
+from tropa_collector.forward.rotation import FileOptions
 
 #: By the ``type`` of its table, the class. One of your own may also be named there in full: ``type = "shop_forward:Chat"``.
 DESTINATIONS: Final[dict[str, str]] = {
@@ -37,7 +40,19 @@ def declared(tables: Mapping[str, Mapping[str, Any]]) -> list[Declared]:
     Raises:
         SettingsError: a type that is not there, or options that cannot be used.
     """
-    return [_one(name, table) for name, table in tables.items()]
+    found = [_one(name, table) for name, table in tables.items()]
+    _expect_apart(found)
+    return found
+
+
+def _expect_apart(found: Iterable[Declared]) -> None:
+    """The names of files tell what is written: two destinations in one directory would take each other's for their own."""
+    owners: dict[Path, str] = {}
+    for one in found:
+        if isinstance(one.options, FileOptions):
+            owner = owners.setdefault(one.options.path.resolve(), one.name)
+            if owner != one.name:
+                raise SettingsError(f"destinations.{one.name}.path: {one.options.path} is that of {owner}. Give each its own.")
 
 
 def _one(name: str, table: Mapping[str, Any]) -> Declared:
@@ -45,8 +60,18 @@ def _one(name: str, table: Mapping[str, Any]) -> Declared:
     try:
         return Declared(name, kind, kind.options.model_validate(table))
     except ValidationError as error:
-        lines = [f"  destinations.{name}.{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
+        lines = [f"  {_place(name, fault)}: {_said(fault, kind.options)}" for fault in error.errors()]
         raise SettingsError("These destinations cannot be used:\n" + "\n".join(lines)) from None
+
+
+def _place(name: str, fault: ErrorDetails) -> str:
+    return ".".join(map(str, ("destinations", name, *fault["loc"])))
+
+
+def _said(fault: ErrorDetails, options: type[Options]) -> str:
+    if fault["type"] != "extra_forbidden" or len(fault["loc"]) > 1:
+        return fault["msg"]
+    return f"there is no such option; there are {', '.join(sorted(options.model_fields))}"
 
 
 def _kind(name: str, type_: object) -> type[Destination]:

@@ -17,6 +17,7 @@ from tropa_collector.store.protocol import IdentifierRow, Logged, Stream
 
 STREAMS: Final[tuple[Stream, ...]] = ("events", "changes")
 TrustName = Literal["claimed", "signed", "server"]
+CallName = Literal["identify", "track", "page", "screen", "group", "alias"]
 Scalar = str | int | float | bool | None
 Dotted = Annotated[str, Field(pattern=r"^[^.]+(\.[^.]+)*$", max_length=200)]
 
@@ -65,7 +66,7 @@ class Filter(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    types: tuple[str, ...] = ()
+    types: tuple[CallName, ...] = ()
     events: tuple[str, ...] = ()  # names of track events, pages and screens
     not_events: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
@@ -135,8 +136,9 @@ class Destination(Protocol):
         """
         ...
 
-    async def resume(self, stream: Stream, position: int) -> int:
-        """Where to go on: ``position``, or behind it when the destination itself knows that it holds more."""
+    async def resume(self, stream: Stream, position: int, head: int) -> int:
+        """Where to go on: ``position``, or behind it when the destination itself knows that it holds more. ``head`` is the log's
+        end: what it holds of entries past that is of another log, of the same numbers."""
         return position
 
     async def settle(self, *, stop: bool) -> bool:

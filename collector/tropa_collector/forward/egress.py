@@ -39,6 +39,8 @@ class HttpOptions(Options):
         url = urlsplit(value)
         if url.scheme not in ("http", "https") or not url.hostname:
             raise ValueError("it must begin with https:// or http:// and name a host")
+        if url.port == 0:  # reading it raises for one that is none
+            raise ValueError("its port must be between 1 and 65535")
         return value
 
 

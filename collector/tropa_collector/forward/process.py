@@ -52,9 +52,12 @@ def runner_of(one: Declared, feed: LogFeed, data: Path) -> Runner:
 
 
 def locked(data: Path) -> int:
-    """Hold the directory's destinations, once a predecessor that still ends has let go. The lock goes with the process."""
+    """Hold the directory's destinations, once a predecessor that still ends has let go. The lock goes with the process.
+
+    No destination's name begins with a full stop.
+    """
     (data / "destinations").mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(data / "destinations" / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(data / "destinations" / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     return descriptor
 
@@ -107,8 +110,7 @@ class Process:
             try:
                 await runner.start(await self._heads(), begin=self._begin)
                 break
-            except Exception as error:  # the forwarder loop's boundary
-                logger.exception("destination %s does not start", runner.declared.name)
+            except Exception as error:  # noqa: BLE001 - the forwarder loop's boundary: the runner logs it
                 runner.could_not_start(error)
                 await asyncio.sleep(5)
         await runner.run()

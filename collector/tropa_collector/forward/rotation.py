@@ -2,7 +2,7 @@
 
 A finished file's name says which positions of the log it covers: ``events-000000000001-000000005000.jsonl.gz``. The cursor moves
 only when a file has its name; when a crash came between the two, the name tells. So no event is lost or in two files, whatever
-is killed.
+is killed. When an older store is put back, positions come again: files past its end are set aside as ``….earlier-….jsonl.gz``.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import secrets
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from tropa_collector.forward.destination import Batch, Destination, Options, Sur
 from tropa_collector.store.protocol import Logged, Stream
 
 PARTIAL = ".partial"
+EARLIER = "earlier-"
 
 
 class FileOptions(Options):
@@ -94,20 +96,28 @@ class RotatingFiles(Destination):
         """Start a file."""
         raise NotImplementedError
 
-    async def resume(self, stream: Stream, position: int) -> int:
-        return await asyncio.to_thread(self._resume, stream, position)
+    async def resume(self, stream: Stream, position: int, head: int) -> int:
+        return await asyncio.to_thread(self._resume, stream, position, head)
 
-    def _resume(self, stream: Stream, position: int) -> int:
+    def _resume(self, stream: Stream, position: int, head: int) -> int:
         """Remove what a crash left half done, and follow the finished files that the cursor does not know of."""
         self._directory.mkdir(parents=True, exist_ok=True)
         for partial in self._directory.glob(f".{self._prefix}{stream}-*{PARTIAL}"):
             partial.unlink()
-        name = re.compile(rf"{re.escape(self._prefix)}{stream}-(\d{{12,}})-(\d{{12,}})\..*")
-        found = (name.fullmatch(file.name) for file in self._directory.iterdir())
-        covered = {int(match[1]): int(match[2]) for match in found if match}
+        name = re.compile(rf"{re.escape(self._prefix)}{stream}-(\d{{12,}})-(\d{{12,}})\.(?!{EARLIER}).*")
+        found = [match for file in self._directory.iterdir() if (match := name.fullmatch(file.name))]
+        for match in found:
+            if int(match[2]) > head:
+                self._set_aside(self._directory / match[0])
+        covered = {int(match[1]): int(match[2]) for match in found if int(match[2]) <= head}
         while position + 1 in covered:
             position = covered[position + 1]
         return position
+
+    def _set_aside(self, file: Path) -> None:
+        """It is of an earlier log: it stays, under a name that no file of this one takes for its own or replaces."""
+        stem, _, suffix = file.name.partition(".")
+        file.rename(file.with_name(f"{stem}.{EARLIER}{secrets.token_hex(4)}.{suffix}"))
 
     async def deliver(self, batch: Batch) -> bool:
         return await asyncio.to_thread(self._deliver, batch)

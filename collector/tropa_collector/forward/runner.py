@@ -60,14 +60,11 @@ class Runner:
     async def start(self, heads: Mapping[Stream, int], *, begin: Mapping[Stream, int] | None = None) -> None:
         """Find the place to go on from. A new destination begins behind ``begin``, or ``heads``, unless it asks for all."""
         positions, known = self.cursor.positions, dict(self.cursor.positions)
+        if self.cursor.begin_anew_behind(heads):
+            logger.warning("destination %s is ahead of the log, which was put back: it goes on at the end", self.declared.name)
         for stream in self.streams:
             first = (begin or heads)[stream] if self.options.start == "now" else 0
-            position = positions.get(stream, first)
-            if position > heads[stream]:  # an older store was put back: what it lacks was delivered, what it will bring was not
-                logger.error("destination %s is ahead of the log, which was restored: it goes on at the end", self.declared.name)
-                position = heads[stream]
-                self.cursor.begin_anew(stream, position)
-            positions[stream] = await self._destination.resume(stream, position)
+            positions[stream] = await self._destination.resume(stream, positions.get(stream, first), heads[stream])
         if positions != known:
             await self._write()
         self._taken = dict(positions)

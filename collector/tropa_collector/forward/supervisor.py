@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from tropa_collector.child import Channel, start_child
-from tropa_collector.errors import NotFound, Unavailable
+from tropa_collector.errors import NotFound, StoreError, Unavailable
+from tropa_collector.forward.cursor import Cursor
 from tropa_collector.forward.dead_letters import DeadLetter, read_dead_letters
 from tropa_collector.forward.declared import declared
 from tropa_collector.forward.destination import STREAMS
@@ -94,7 +96,17 @@ class Forwarders:
         feed = feed_of(self._settings.store, self._data)
         self._begin = {stream: await feed.head(stream) for stream in STREAMS}
         await feed.stop()
+        await asyncio.to_thread(self._keep_behind_the_log)
         self._supervisor = asyncio.create_task(self._supervise(), name="forwarding supervisor")
+
+    def _keep_behind_the_log(self) -> None:
+        """While nothing can arrive: once it does, a cursor that was ahead of the log looks as if it had passed what is new."""
+        for name in self._declared:
+            with contextlib.suppress(StoreError):  # a damaged one: its destination says so
+                cursor = Cursor.load(self._data / "destinations" / name / "cursor.json")
+                if cursor.begin_anew_behind(self._begin):
+                    logger.warning("destination %s is ahead of the log, which was put back: it goes on at the end", name)
+                    cursor.save()
 
     async def _supervise(self) -> None:
         delay = RESTART_SECONDS

@@ -15,7 +15,7 @@ from hashlib import blake2b
 from typing import Annotated, ClassVar, Final, Self
 
 import orjson
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from tropa_collector.events.timestamps import to_iso
 from tropa_collector.forward.destination import Batch, Destination, Options, Surroundings
@@ -47,7 +47,7 @@ def _checked(secret: str) -> str:
 class WebhookOptions(HttpOptions):
     """A table of ``type = "webhook"``."""
 
-    secrets: tuple[Annotated[str, AfterValidator(_checked)], ...]  # two while one takes the other's place
+    secrets: tuple[Annotated[str, AfterValidator(_checked)], ...] = Field(min_length=1)  # two while one takes the other's place
     batch_events: int = 100
     batch_bytes: int = 500_000
 
