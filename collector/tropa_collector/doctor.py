@@ -7,7 +7,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tropa_collector.enrich.device import Devices
 from tropa_collector.enrich.place import Places
@@ -111,13 +111,19 @@ def _log(settings: Settings) -> Iterator[Finding]:
 
 
 def _destinations(settings: Settings) -> Iterator[Finding]:
+    good = dict[str, dict[str, Any]]()
     for name, table in settings.destinations.items():
         try:
             (one,) = declared({name: table})
         except SettingsError as error:
             yield Finding("destination", False, str(error))
         else:
+            good[name] = table
             yield Finding("destination", True, f"{name}: {one.options.type}")
+    try:
+        declared(good)
+    except SettingsError as error:  # each is good by itself, and they are in each other's way
+        yield Finding("destination", False, str(error))
 
 
 def _knowledge(settings: Settings) -> Iterator[Finding]:

@@ -58,9 +58,11 @@ def test_every_kind_that_ships_can_be_loaded(type_: str) -> None:
 
 
 def test_the_doctor_looks_at_them(tmp_path: Path) -> None:
-    tables = {"lake": {"type": "jsonl", "path": "lake"}, "loft": {"type": "pigeon"}}
+    tables = {"lake": {"type": "jsonl", "path": "lake"}, "loft": {"type": "pigeon"}, "pond": {"type": "jsonl", "path": "lake"}}
     found = [finding for finding in examine(Settings(data=tmp_path, destinations=tables)) if finding.what == "destination"]
     assert [(finding.good, finding.text.partition(":")[0]) for finding in found] == [
         (True, "lake"),
         (False, "destinations.loft.type"),
+        (True, "pond"),
+        (False, "destinations.pond.path"),
     ]
