@@ -5,19 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import click
 
-from tropa_collector import cli_console, cli_contacts, cli_demo, cli_forward, cli_snippet, cli_transfer, cli_work
+from tropa_collector import cli_console, cli_contacts, cli_demo, cli_forward, cli_options, cli_snippet, cli_transfer, cli_work
 from tropa_collector.errors import TropaError
 from tropa_collector.settings import load
-
-Parameters = ParamSpec("Parameters")
-Result = TypeVar("Result")
-
 
 _EXTRAS = {"confluent_kafka": "kafka", "asyncpg": "postgres", "pyarrow": "parquet"}  # by what they bring
 
@@ -39,10 +34,6 @@ class _Group(click.Group):
             ctx.exit(2)
 
 
-def _data(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-    return click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="The data directory.")(function)
-
-
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="tropa")
 def cli() -> None:
@@ -56,7 +47,7 @@ def cli() -> None:
 @click.option("--admin-port", type=int, help="Of the admin listener.")
 @click.option("--store", help="postgresql://user@host/database: one that collectors share; default: a file in --data.")
 @click.option("--log", help="kafka://host:port,…/topic: answer once the log has the events; `tropa work` stores them.")
-@_data
+@cli_options.data
 def serve(**flags: Any) -> None:
     """Run the collector."""
     import uvloop  # noqa: PLC0415 - heavy, and of this command alone
@@ -91,7 +82,7 @@ def _show_credentials(collector: Any) -> None:
 
 
 @cli.command()
-@_data
+@cli_options.data
 @click.option("--show", is_flag=True, help="Print whole keys.")
 @click.option("--url", help="Where browsers reach the collector, for the snippets.  [default: http://localhost:<port>]")
 def keys(data: Path | None, url: str | None, *, show: bool) -> None:
@@ -135,7 +126,7 @@ def quarantine() -> None:
 
 
 @quarantine.command("list")
-@_data
+@cli_options.data
 @click.option("--code", help="Only those refused for this reason.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, originals included.")
@@ -156,26 +147,27 @@ def quarantine_list(data: Path | None, code: str | None, limit: int, *, as_json:
 
 
 @quarantine.command("replay")
-@_data
+@cli_options.data
 @click.option("--code", help="Only those refused for this reason.")
 @click.option("--id", "ids", type=int, multiple=True, help="Only these.")
-@click.option("--admin", "admin_url", default="http://127.0.0.1:8001", show_default=True, help="Of a collector that is running.")
-@click.option("--token", envvar="TROPA_ADMIN_TOKEN", help="Admin token of a collector that is running.")
+@cli_options.admin
+@cli_options.token
 def quarantine_replay(data: Path | None, code: str | None, ids: tuple[int, ...], admin_url: str, token: str | None) -> None:
     """Feed them through the stages again, after the cause was fixed."""
     from tropa_collector.transfer import offline  # noqa: PLC0415
+    from tropa_collector.transfer.admin_client import admin_api  # noqa: PLC0415
 
     settings = load({"data": data})
     if offline.is_served(settings):
         asked = {"code": code, "ids": list(ids) or None}
-        counts = offline.ask_admin(admin_url, token, "/api/v1/quarantine/replay", asked)
+        counts = admin_api(settings, admin_url, token).ask("POST", "/api/v1/quarantine/replay", asked)
     else:
         counts = asyncio.run(offline.replay_offline(settings, code=code, ids=ids))
     click.echo(", ".join(f"{number} {name}" for name, number in counts.items()))
 
 
 @cli.command()
-@_data
+@cli_options.data
 @click.argument("target", type=click.Path(dir_okay=False, path_type=Path))
 def backup(data: Path | None, target: Path) -> None:
     """Copy the store into one file, also while the collector runs."""
@@ -189,7 +181,7 @@ def backup(data: Path | None, target: Path) -> None:
 
 
 @cli.command()
-@_data
+@cli_options.data
 @click.option("--settings", "list_settings", is_flag=True, help="Only print the table of all settings, in Markdown.")
 def doctor(data: Path | None, *, list_settings: bool) -> None:
     """Look at settings, the store, the geo database, the clock and the disk."""

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import click
 
+from tropa_collector import cli_options
 from tropa_collector.errors import StoreError
 from tropa_collector.settings import Settings, load
 
@@ -23,11 +24,6 @@ if TYPE_CHECKING:  # heavy, and of these commands alone
     from tropa_collector.store.opened import Contacts
     from tropa_collector.store.protocol import Operation, Ref
 
-_DATA = click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="The data directory.")
-_ADMIN = click.option(
-    "--admin", "admin_url", default="http://127.0.0.1:8001", show_default=True, help="Of a collector that is running."
-)
-_TOKEN = click.option("--token", envvar="TROPA_ADMIN_TOKEN", help="Admin token of a collector that is running.")
 _ACTOR = click.option("--actor", default=getpass.getuser, show_default="you", help="Who does it: kept in the ledger.")
 _JSON = click.option("--json", "as_json", is_flag=True, help="The admin API's answer as it is.")
 
@@ -45,7 +41,7 @@ def register(cli: click.Group) -> None:
 @click.command()
 @click.argument("ref")
 @click.option("--events", type=click.IntRange(0, 1_000), default=10, show_default=True, help="How many of the newest to list.")
-@_DATA
+@cli_options.data
 @_JSON
 def show(ref: str, data: Path | None, *, events: int, as_json: bool) -> None:
     """Show a contact. REF is kind:value (email:anna@example.com, user_id:42) or id:c12."""
@@ -58,7 +54,7 @@ def show(ref: str, data: Path | None, *, events: int, as_json: bool) -> None:
 @click.argument("ref")
 @click.option("--a", metavar="REF", help="With --b: only what links this identifier …")
 @click.option("--b", metavar="REF", help="… to this one.")
-@_DATA
+@cli_options.data
 @_JSON
 def why(ref: str, a: str | None, b: str | None, data: Path | None, *, as_json: bool) -> None:
     """Why is REF one contact? Its evidence, its history, and the links that were refused."""
@@ -76,9 +72,9 @@ def why(ref: str, a: str | None, b: str | None, data: Path | None, *, as_json: b
 @click.option("--preview", is_flag=True, help="Only show what would join and which traits would win.")
 @click.option("--reason", help="Why: kept in the ledger. Needed unless it is a preview.")
 @_ACTOR
-@_DATA
-@_ADMIN
-@_TOKEN
+@cli_options.data
+@cli_options.admin
+@cli_options.token
 def merge(first: str, second: str, *, preview: bool, reason: str | None, actor: str, **where: Any) -> None:
     """Make one contact of FIRST and SECOND, past every limit."""
     if not preview and not reason:
@@ -103,9 +99,9 @@ def merge(first: str, second: str, *, preview: bool, reason: str | None, actor: 
 @click.option("--identifier", "identifiers", multiple=True, metavar="REF", help="Take this one out; may be repeated.")
 @click.option("--reason", default="split", show_default=True, help="Why: kept in the ledger.")
 @_ACTOR
-@_DATA
-@_ADMIN
-@_TOKEN
+@cli_options.data
+@cli_options.admin
+@cli_options.token
 def split(ref: str, merge_id: int | None, identifiers: tuple[str, ...], *, reason: str, actor: str, **where: Any) -> None:
     """Take a merge, or identifiers, out of the contact REF again."""
     if (merge_id is None) == (not identifiers):
@@ -166,10 +162,11 @@ def _operate(  # noqa: PLR0913, PLR0917 - the same question in both its forms
     settings: Settings, where: dict[str, Any], path: str, body: dict[str, Any], name: str, arguments: dict[str, Any]
 ) -> dict[str, Any]:
     from tropa_collector.store.protocol import Operation  # noqa: PLC0415
-    from tropa_collector.transfer.offline import ask_admin, is_served  # noqa: PLC0415
+    from tropa_collector.transfer.admin_client import admin_api  # noqa: PLC0415
+    from tropa_collector.transfer.offline import is_served  # noqa: PLC0415
 
     if is_served(settings):
-        return ask_admin(where["admin_url"], where["token"], path, body)
+        return dict(admin_api(settings, where["admin_url"], where["token"]).ask("POST", path, body))
     _contacts(settings)
     return asyncio.run(_operate_offline(settings, Operation(name, arguments)))
 

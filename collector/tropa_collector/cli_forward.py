@@ -9,13 +9,8 @@ from urllib.parse import quote
 
 import click
 
+from tropa_collector import cli_options
 from tropa_collector.settings import load
-
-_DATA = click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="The data directory.")
-_ADMIN = click.option(
-    "--admin", "admin_url", default="http://127.0.0.1:8001", show_default=True, help="Of the collector that is running."
-)
-_TOKEN = click.option("--token", envvar="TROPA_ADMIN_TOKEN", help="Its admin token.")
 
 
 def register(cli: click.Group) -> None:
@@ -25,7 +20,7 @@ def register(cli: click.Group) -> None:
 
 
 @click.command()
-@_DATA
+@cli_options.data
 @click.argument("destination")
 @click.option("--since", required=True, help="Received since this time, such as 2026-11-21 or 2026-11-21T20:31:35Z.")
 @click.option("--until", help="Received before this time; default: up to where the destination is.")
@@ -53,8 +48,8 @@ def destinations() -> None:
 
 
 @destinations.command("list")
-@_ADMIN
-@_TOKEN
+@cli_options.admin
+@cli_options.token
 def list_(admin_url: str, token: str | None) -> None:
     """Show every destination with its lag."""
     states = _ask(admin_url, token, "GET", "")["destinations"]
@@ -70,8 +65,8 @@ def list_(admin_url: str, token: str | None) -> None:
 
 
 @destinations.command()
-@_ADMIN
-@_TOKEN
+@cli_options.admin
+@cli_options.token
 @click.argument("name")
 def pause(name: str, admin_url: str, token: str | None) -> None:
     """Send nothing more to NAME, until it is resumed; the log keeps what it will get."""
@@ -79,8 +74,8 @@ def pause(name: str, admin_url: str, token: str | None) -> None:
 
 
 @destinations.command()
-@_ADMIN
-@_TOKEN
+@cli_options.admin
+@cli_options.token
 @click.argument("name")
 def resume(name: str, admin_url: str, token: str | None) -> None:
     """Go on with NAME."""
@@ -88,8 +83,8 @@ def resume(name: str, admin_url: str, token: str | None) -> None:
 
 
 @destinations.command("dead-letters")
-@_ADMIN
-@_TOKEN
+@cli_options.admin
+@cli_options.token
 @click.argument("name")
 @click.option("--replay", is_flag=True, help="Send them again.")
 def dead_letters(name: str, admin_url: str, token: str | None, *, replay: bool) -> None:
@@ -105,6 +100,6 @@ def dead_letters(name: str, admin_url: str, token: str | None, *, replay: bool) 
 
 
 def _ask(admin_url: str, token: str | None, method: str, path: str) -> Any:
-    from tropa_collector.transfer.admin_client import AdminApi  # noqa: PLC0415
+    from tropa_collector.transfer.admin_client import admin_api  # noqa: PLC0415
 
-    return AdminApi(admin_url, token).ask(method, f"/api/v1/destinations{path}")
+    return admin_api(load(), admin_url, token).ask(method, f"/api/v1/destinations{path}")

@@ -14,17 +14,12 @@ from urllib.parse import quote, urlencode
 
 import click
 
+from tropa_collector import cli_options
 from tropa_collector.settings import Settings, load
 
 if TYPE_CHECKING:  # heavy, and of their commands alone
     from tropa_collector.transfer.importing import Job
     from tropa_collector.transfer.report import Report
-
-_DATA = click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="The data directory.")
-_ADMIN = click.option(
-    "--admin", "admin_url", default="http://127.0.0.1:8001", show_default=True, help="Of a collector that is running."
-)
-_TOKEN = click.option("--token", envvar="TROPA_ADMIN_TOKEN", help="Admin token of a collector that is running.")
 
 
 def register(cli: click.Group) -> None:
@@ -40,9 +35,9 @@ def register(cli: click.Group) -> None:
 
 
 @click.command("import")
-@_DATA
-@_ADMIN
-@_TOKEN
+@cli_options.data
+@cli_options.admin
+@cli_options.token
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--map", "entries", multiple=True, metavar="TARGET=COLUMN", help="user_id, email, phone, ext.NAME, trait.NAME …")
 @click.option("--time-column", help="When each row was true; without it, the time of the file.")
@@ -111,7 +106,7 @@ def _dry_run(job: Job, report: Report) -> None:
 
 def _import(job: Job, report: Report, settings: Settings, admin_url: str, token: str | None) -> None:
     from tropa_collector.transfer import importing, offline  # noqa: PLC0415
-    from tropa_collector.transfer.admin_client import AdminApi  # noqa: PLC0415
+    from tropa_collector.transfer.admin_client import admin_api  # noqa: PLC0415
 
     checkpoint = importing.Checkpoint(settings.data, job.import_id)
     rejects_path = job.path.with_name(job.path.name + ".rejects.csv")
@@ -121,7 +116,7 @@ def _import(job: Job, report: Report, settings: Settings, admin_url: str, token:
         rejects_path.unlink(missing_ok=True)  # of an earlier import
     with _progress(job.found.size, "importing") as at_byte, importing.Rejects(rejects_path, job.found) as rejects:
         if offline.is_served(settings):
-            send = importing.over_admin(AdminApi(admin_url, token), job.scope.default_region)
+            send = importing.over_admin(admin_api(settings, admin_url, token), job.scope.default_region)
             rows = importing.ADMIN_BATCH_ROWS
             total = asyncio.run(importing.run(job, send, report, rejects, checkpoint, at_byte=at_byte, batch_rows=rows))
         else:
@@ -132,7 +127,7 @@ def _import(job: Job, report: Report, settings: Settings, admin_url: str, token:
 
 
 @click.command("export")
-@_DATA
+@cli_options.data
 @click.argument("ref")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="A file that does not exist yet; default: the screen.")
 def contacts_export(data: Path | None, ref: str, out: Path | None) -> None:
@@ -153,9 +148,9 @@ def contacts_export(data: Path | None, ref: str, out: Path | None) -> None:
 
 
 @click.command("erase")
-@_DATA
-@_ADMIN
-@_TOKEN
+@cli_options.data
+@cli_options.admin
+@cli_options.token
 @click.argument("ref")
 @click.option("--reason", default="", help="Kept in the ledger: write nobody's data into it.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -167,7 +162,7 @@ def contacts_erase(data: Path | None, admin_url: str, token: str | None, ref: st
     """
     from tropa_collector.admin.refs import spelt  # noqa: PLC0415
     from tropa_collector.transfer import offline  # noqa: PLC0415
-    from tropa_collector.transfer.admin_client import AdminApi  # noqa: PLC0415
+    from tropa_collector.transfer.admin_client import admin_api  # noqa: PLC0415
     from tropa_collector.transfer.rights import erase_offline  # noqa: PLC0415
 
     settings = load({"data": data})
@@ -176,7 +171,7 @@ def contacts_erase(data: Path | None, admin_url: str, token: str | None, ref: st
     if offline.is_served(settings):
         query = urlencode({"reason": reason, "actor": "tropa contacts erase"})
         path = f"/api/v1/contacts/{quote(ref, safe='')}?{query}"
-        done = AdminApi(admin_url, token).ask("DELETE", path)
+        done = admin_api(settings, admin_url, token).ask("DELETE", path)
     else:
         done = asyncio.run(erase_offline(settings, spelt(ref, settings), actor="tropa contacts erase", reason=reason))
     click.echo(", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in done.items()))
@@ -187,7 +182,7 @@ def contacts_erase(data: Path | None, admin_url: str, token: str | None, ref: st
 
 
 @click.command("export")
-@_DATA
+@cli_options.data
 @click.argument("what", type=click.Choice(["contacts", "events"]))
 @click.option("--format", "form", type=click.Choice(["csv", "jsonl"]), default="csv", show_default=True)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="A file that does not exist yet; default: the screen.")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
+from tropa_collector import cli_options
 from tropa_collector.cli_console import announcement
 from tropa_collector.settings import load
 
@@ -22,7 +22,7 @@ def register(cli: click.Group) -> None:
 @click.option("--store", help="postgresql://…: where they go; default: the embedded store, for one worker.")
 @click.option("--admin-host", help="Of the admin listener.")
 @click.option("--admin-port", type=int, help="Of the admin listener.")
-@click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="The data directory.")
+@cli_options.data
 def work(**flags: Any) -> None:
     """Take events from the log into the store. Any number of workers share the work."""
     import uvloop  # noqa: PLC0415 - heavy, and of this command alone

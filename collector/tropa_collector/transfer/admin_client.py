@@ -10,9 +10,11 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from tropa_collector.errors import StoreError
+from tropa_collector.settings import Settings
 
 PATIENCE_SECONDS = 60.0  # with a collector that answers 503
 _TIMEOUT_SECONDS = 600
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - what listens on every address is asked on loopback
 
 
 class AdminApi(NamedTuple):
@@ -28,7 +30,7 @@ class AdminApi(NamedTuple):
             StoreError: no token was given, or the collector refused or cannot be reached.
         """
         if not self.token:
-            raise StoreError("A collector is using the data directory. Give its admin token: --token or TROPA_ADMIN_TOKEN.")
+            raise StoreError(f"The collector on {self.url} must be asked. Give its admin token: --token or TROPA_ADMIN_TOKEN.")
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
@@ -47,6 +49,13 @@ class AdminApi(NamedTuple):
         request = urllib.request.Request(self.url.rstrip("/") + path, data, headers, method=method)  # noqa: S310 - the operator's own address
         with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as response:  # noqa: S310
             return json.load(response)
+
+
+def admin_api(settings: Settings, url: str | None, token: str | None) -> AdminApi:
+    """Of the collector that these settings start, but for what a flag says."""
+    host = _EVERYWHERE.get(settings.admin_host, settings.admin_host)
+    host = f"[{host}]" if ":" in host and not host.startswith("[") else host
+    return AdminApi(url or f"http://{host}:{settings.admin_port}", token or settings.admin_token)
 
 
 def _said(error: urllib.error.HTTPError) -> str:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,26 +32,6 @@ def is_served(settings: Settings) -> bool:
     finally:
         os.close(descriptor)
     return False
-
-
-def ask_admin(admin_url: str, token: str | None, path: str, body: dict[str, Any]) -> dict[str, Any]:
-    """POST to the admin API of the collector that runs.
-
-    Raises:
-        StoreError: no token was given, or the collector refused.
-    """
-    if not token:
-        raise StoreError("A collector is using the data directory. Give its admin token: --token or TROPA_ADMIN_TOKEN.")
-    request = urllib.request.Request(  # noqa: S310 - the operator's own address
-        admin_url.rstrip("/") + path, json.dumps(body).encode(), {"Authorization": f"Bearer {token}"}, method="POST"
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=600) as response:  # noqa: S310
-            return dict(json.load(response))
-    except urllib.error.HTTPError as error:
-        raise StoreError(f"{admin_url} answered {error.code}: {error.read(500).decode('utf-8', 'replace')}") from None
-    except OSError as error:
-        raise StoreError(f"{admin_url} cannot be reached ({error}). Say where the admin listener is: --admin.") from None
 
 
 async def quarantined(settings: Settings, *, code: str | None, limit: int) -> list[dict[str, Any]]:
