@@ -167,6 +167,7 @@ def test_a_split_by_identifier_holds_against_evidence_until_relinked(admin: Admi
     status, back = admin.ask(f"{ROOT}/relink", {"a": "user_id:s1", "b": "phone:+79161110001", **SAID})
     assert (status, back["together"]) == (200, True)
     assert admin.contact("phone:+79161110001")["id"] == admin.contact("user_id:s1")["id"]
+    assert admin.ask(f"{ROOT}/user_id:s1/why")[1]["refused"] == []  # they are linked: there is nothing to do about it any more
     assert admin.ask(f"{ROOT}/relink", {"a": "user_id:s1", "b": "phone:+79161110001", **SAID})[0] == 409
 
 

@@ -14,6 +14,7 @@ from loadtests.collector_process import CollectorProcess
 
 from tropa_collector.cli import cli
 from tropa_collector.errors import StoreError
+from tropa_collector.identity.records import IMPORT
 from tropa_collector.store.protocol import Submission
 from tropa_collector.store.sqlite.writing.client import SqliteLog
 from tropa_collector.transfer import customers, importing
@@ -121,7 +122,7 @@ def test_a_dry_run_reports_every_value_and_writes_nothing(file: Path, tmp_path: 
     assert not (tmp_path / "data").exists()
     for line in (
         "rows: 7, of which 2 cannot be imported",
-        "email: 4 taken (1 in another spelling), 0 refused",
+        "email: 4 taken (1 in another spelling), 1 refused",
         "row 1: Anna@Example.com → anna@example.com",
         "row 2: bob@gmail.con: bob@gmail.com?",
         "row 1: 8 916 123-45-67 → +79161234567",
@@ -153,6 +154,7 @@ def test_customers_become_contacts_with_traits_on_the_rows_own_identifier(file: 
     )
     assert ("import_row", "city", '"Казань"', "import", 2) in traits
     assert {kind for kind, *_ in traits} == {"import_row"}
+    assert set(rows(tmp_path / "data", "SELECT rule FROM edges")) == {(IMPORT,)}
     at = rows(tmp_path / "data", "SELECT DISTINCT timestamp FROM events")
     assert at == [(file.stat().st_mtime_ns // 1_000,)]
 

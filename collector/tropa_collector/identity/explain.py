@@ -92,7 +92,7 @@ def sentence(edge: Edge, identifiers: Mapping[int, Identifier]) -> str:
     where = f"event {event}, {at}, source {edge.source}"
     if edge.rule == INFERRED:
         return f"{pair} joined because both used {_name(identifiers, edge.via)} ({where}); nothing contradicts it"
-    said = {ALIAS: "are one person by an alias call", MANUAL: "were joined by an operator", IMPORT: "came in one imported row"}
+    said = {ALIAS: "are one person by an alias call", MANUAL: "were joined by an operator", IMPORT: "came in one row of an import,"}
     return f"{pair} {said.get(edge.rule, 'came together')} in {where}" + ("" if edge.trust else ", a browser's claim")
 
 

@@ -28,6 +28,7 @@ Pair = tuple[int, int]  # two identifier ids, smaller first
 NORMAL, NO_MERGE, QUARANTINED, ERASED = 0, 1, 2, 3  # Identifier.state
 LIVE, MERGED, DEVICE_CONTACT = 0, 1, 2  # Contact.status
 SAME_EVENT, ALIAS, MANUAL, INFERRED, IMPORT = 1, 2, 3, 4, 5  # Edge.rule
+IMPORT_SOURCE = "import"  # Call.source of imported rows: no write key can have this name
 
 
 class Ident(NamedTuple):

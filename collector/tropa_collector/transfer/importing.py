@@ -53,7 +53,7 @@ class Job(NamedTuple):
                 continue
             read, why = self._read(row)
             if read is None or why:
-                report.reject(why)
+                report.reject(why, read)
                 rejects.add(row.number, why, row)
                 continue
             report.look(read)
@@ -70,7 +70,7 @@ class Job(NamedTuple):
         if read.found.identifiers:
             return read, ""
         reasons = [f"{refusal.kind}: {refusal.message}" for refusal in read.found.refusals]
-        return None, " ".join([NO_IDENTIFIER, *reasons])
+        return read, " ".join([NO_IDENTIFIER, *reasons])
 
 
 class Rejects(AbstractContextManager["Rejects"]):

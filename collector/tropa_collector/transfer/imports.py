@@ -17,13 +17,13 @@ import orjson
 from tropa_collector.events.timestamps import to_microseconds
 from tropa_collector.identity.identifiers import Extracted, Scope, extract
 from tropa_collector.identity.policy import SERVER, Policy
-from tropa_collector.identity.records import Ident
+from tropa_collector.identity.records import IMPORT_SOURCE, Ident
 from tropa_collector.identity_rules import scope_of
 from tropa_collector.metrics import Counters
 from tropa_collector.settings import Settings
 from tropa_collector.store.protocol import EventLog, Operation, Outcome, Record, Submission
 
-SOURCE: Final = "import"
+SOURCE: Final = IMPORT_SOURCE
 KIND: Final = "import_row"
 NO_IDENTIFIER: Final = "No identifier that can be used."
 _RANK = Policy().kinds[KIND].priority

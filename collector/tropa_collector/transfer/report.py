@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Final
@@ -73,12 +73,18 @@ class Report:
             if kind == "email" and (better := suggest_email(value)):
                 values.typos.add(customer.row, f"{value}: {better}?")
             self._remember(ident.key, customer.row)
+        self._refusals(customer, raw)
+
+    def reject(self, reason: str, customer: Customer | None = None) -> None:
+        """Count a row that cannot be imported, and what was refused in it if it could be read."""
+        self.rejected[reason] += 1
+        if customer is not None:
+            self._refusals(customer, _raw_values(customer))
+
+    def _refusals(self, customer: Customer, raw: Mapping[str, str]) -> None:
         for refusal in customer.found.refusals:
             reasons = self.kinds.setdefault(refusal.kind, Values()).refused
             reasons.setdefault(refusal.reason, Examples()).add(customer.row, f"{raw.get(refusal.kind, '')}: {refusal.message}")
-
-    def reject(self, reason: str) -> None:
-        self.rejected[reason] += 1
 
     def _remember(self, key: Key, row: int) -> None:
         digest = hash64(f"{key[0]}\0{key[1]}")

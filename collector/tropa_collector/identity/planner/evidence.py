@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tropa_collector.identity.planner.graph import Graph
 from tropa_collector.identity.policy import CLAIMED
-from tropa_collector.identity.records import SAME_EVENT, Call, Edge
+from tropa_collector.identity.records import IMPORT, IMPORT_SOURCE, SAME_EVENT, Call, Edge
 
 
 def fold_edge(old: Edge, new: Edge) -> Edge:
@@ -26,6 +26,8 @@ def fold_edge(old: Edge, new: Edge) -> Edge:
 
 def seen_together(call: Call, a: int, b: int, trust: int, rule: int = SAME_EVENT, via: int = 0) -> Edge:  # noqa: PLR0913, PLR0917 - the parts of an edge
     """One event's account of a pair."""
+    if rule == SAME_EVENT and call.source == IMPORT_SOURCE:
+        rule = IMPORT
     a, b = (a, b) if a < b else (b, a)
     ts, event = call.ts, call.event_id
     if trust == CLAIMED:

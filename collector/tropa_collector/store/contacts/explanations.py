@@ -29,11 +29,12 @@ _PAIR = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})")
 
 
 def why_one(connection: Connection, contact: int) -> dict[str, Any]:
-    """The evidence that holds a contact together, what the ledger tells of it, and the links that were refused to it."""
+    """The evidence that holds a contact together, what the ledger tells of it, and the links that were refused to it and
+    are none of its own by now."""
     members = {row.id: row for row in members_of(connection, contact)}
     ledger = _ledger(connection, [contact, *merged_ids(connection, contact)])
     edges = edges_of(connection, members)
-    refusals = [row for row in ledger if row[2] in ("conflict", "refuse")]
+    refusals = [row for row in ledger if row[2] in ("conflict", "refuse") and not {row[5], row[6]} <= members.keys()]
     devices = {edge.via for edge in edges}
     rows = members | identifiers(connection, _named(ledger) | devices - set(members))
     return {

@@ -6,18 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tropa_collector.identity.policy import SERVER
-from tropa_collector.identity.records import Plan, TraitWrite
+from tropa_collector.identity.records import IMPORT_SOURCE, Plan, TraitWrite
 from tropa_collector.store.operations.workplace import Workplace
 
 KIND = "import_row"
-SOURCE = "import"
 
 
 def hang_import_traits(place: Workplace, *, rows: Sequence[tuple[str, Mapping[str, Any], int, str]]) -> int:
     """Write (import row, traits, time, message id) to the rows' identifiers, once; those that were erased or refused have none."""
     ids = _bare(place, [row[0] for row in rows])
     writes = [
-        TraitWrite(ids[value], key, said, SERVER, at, event, SOURCE)
+        TraitWrite(ids[value], key, said, SERVER, at, event, IMPORT_SOURCE)
         for value, traits, at, event in rows
         if value in ids
         for key, said in traits.items()
