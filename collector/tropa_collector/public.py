@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tropa_collector.admin.api import health, ready_response
+from tropa_collector.receive.cors import answer_headers
 from tropa_collector.receive.script import script_routes
 from tropa_collector.settings import Settings
 from tropa_collector.store.protocol import EventLog
@@ -32,4 +33,7 @@ async def _not_here(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "error")
     message = f"There is no {request.method} {request.url.path} here. Events go to /v1/track, /v1/batch and their like."
-    return JSONResponse({"success": False, "code": code, "message": message}, status_code=error.status_code)
+    reply = JSONResponse({"success": False, "code": code, "message": message}, error.status_code, error.headers)
+    # A page whose address is misspelt must see that: to its script an answer without these is a network failure.
+    reply.raw_headers.extend(answer_headers(dict(request.headers.raw)))
+    return reply

@@ -105,3 +105,13 @@ def test_a_retry_after_a_restart_is_still_the_same_event(start_collector: StartC
     assert second.post("/v1/track", track("m1", **at), key=second.browser_key)[0] == 200
     stored = sorted((event["source"], event["messageId"]) for event in second.events())
     assert stored == [("shop", "m1"), ("shop", "m2"), ("shop", "m3"), ("web", "m1")]
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("POST", "/v1/trak", 404), ("DELETE", "/health", 405)])
+def test_a_page_is_told_that_there_is_nothing_here(
+    connection: http.client.HTTPConnection, method: str, path: str, status: int
+) -> None:
+    connection.request(method, path, b"{}", {"Origin": "https://shop.example"})
+    got, headers, document = answer(connection)
+    assert (got, document["success"], headers["access-control-allow-origin"]) == (status, False, "https://shop.example")
+    assert ("allow" in headers) is (status == 405)

@@ -26,7 +26,9 @@ def test_a_preflight_that_asks_for_no_headers_gets_none() -> None:
     assert b"access-control-allow-headers" not in dict(preflight_headers({b"origin": SHOP}))
 
 
-@pytest.mark.parametrize("origin", [SHOP, b"null", b"http://localhost:3000", b"http://[::1]:80", b"chrome-extension://abc"])
+@pytest.mark.parametrize(
+    "origin", [SHOP, b"null", b"http://localhost:3000", b"http://[::1]:80", b"chrome-extension://abc", b"file://"]
+)
 def test_an_answer_mirrors_the_origin(origin: bytes) -> None:
     assert answer_headers({b"origin": origin}) == [
         (b"access-control-allow-origin", origin),
@@ -82,6 +84,9 @@ def test_nothing_mirrored_can_end_a_header(value: bytes) -> None:
         (b"https://evil.test#.shop.example", ("*.shop.example",), False),
         (b"null", ("shop.example",), False),
         (b"null", ("null",), True),
+        (b"file://", ("file://",), True),
+        (b"file://", ("*",), True),
+        (b"file://", ("shop.example", "*.shop.example"), False),
         (b"", ("shop.example", ""), False),
         (b"http://[::1]", ("[::1]",), True),
     ],

@@ -197,6 +197,14 @@ def test_headers_past_the_cap_are_refused(running: Running, parts: tuple[bytes, 
     assert running.refused == {431: 1}
 
 
+def test_a_page_can_read_why_it_was_refused(running: Running) -> None:
+    head = b"POST / HTTP/1.1\r\nOrigin: https://shop.example\r\n"
+    for parts, status in (((head + b"content-length: 9\r\n\r\n",), b"408"), ((head + b"x-a: " + b"a" * 70_000,), b"431")):
+        answer, _ = asyncio.run(exchange(running.port, *parts))
+        assert answer.startswith(b"HTTP/1.1 " + status)
+        assert b"\r\naccess-control-allow-origin: https://shop.example\r\n" in answer.partition(b"\r\n\r\n")[0] + b"\r\n"
+
+
 def test_a_large_body_in_the_same_read_is_no_large_header(running: Running) -> None:
     request = HEAD.replace(b": 4", b": 60000").replace(b"host", b"connection: close\r\nhost") + b"a" * 60_000
     answer, _ = asyncio.run(exchange(running.port, request))
@@ -206,6 +214,7 @@ def test_a_large_body_in_the_same_read_is_no_large_header(running: Running) -> N
 def test_what_is_no_http_is_answered_400(running: Running) -> None:
     answer, _ = asyncio.run(exchange(running.port, b"\x16\x03\x01 hello\r\n\r\n"))
     assert answer.startswith(b"HTTP/1.1 400")
+    assert b'{"success":false,"code":"bad_request","message":"' in answer
     assert running.refused == {400: 1}
 
 

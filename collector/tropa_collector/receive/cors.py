@@ -11,8 +11,9 @@ Headers = list[tuple[bytes, bytes]]
 
 _MAX_AGE_SECONDS = b"7200"  # the longest that Chromium honours
 _METHODS = b"GET, POST, OPTIONS"
-# RFC 6454 §6.2 without credentials, path or anything that could end a header; "null" is what a sandboxed page sends.
-_ORIGIN = re.compile(rb"null|[a-z][a-z0-9+.-]{0,30}://[a-z0-9_.\-\[\]:%]{1,260}", re.IGNORECASE)
+# RFC 6454 §6.2 without credentials, path or anything that could end a header; "null" is what a sandboxed page sends,
+# "file://" an Android web view with a page of its own.
+_ORIGIN = re.compile(rb"null|file://|[a-z][a-z0-9+.-]{0,30}://[a-z0-9_.\-\[\]:%]{1,260}", re.IGNORECASE)
 _HEADER_NAMES = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~\-, \t]{1,2000}")
 
 
@@ -55,9 +56,11 @@ def origin_allowed(origin: bytes | None, allowed: Collection[str]) -> bool:
     """
     if not allowed or origin is None:
         return True
-    text = origin.decode("latin-1").lower()
+    if not _ORIGIN.fullmatch(origin):
+        return False
+    text = origin.decode("latin-1").lower().rstrip("/")
     host = _host(text)
-    return host != "" and any(_matches(text, host, pattern.lower().rstrip("/")) for pattern in allowed)
+    return any(_matches(text, host, pattern.lower().rstrip("/")) for pattern in allowed)
 
 
 def _matches(origin: str, host: str, pattern: str) -> bool:
@@ -72,7 +75,5 @@ def _matches(origin: str, host: str, pattern: str) -> bool:
 
 
 def _host(origin: str) -> str:
-    if not _ORIGIN.fullmatch(origin.encode("latin-1")):
-        return ""
     authority = origin.rpartition("://")[2]
     return authority if authority.endswith("]") else re.sub(r":\d*$", "", authority)

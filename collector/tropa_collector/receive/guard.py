@@ -16,7 +16,8 @@ import orjson
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from tropa_collector.errors import RequestTimeout, Unavailable
+from tropa_collector.errors import RequestTimeout
+from tropa_collector.receive.cors import Headers, answer_headers
 
 _IDLE = 0.0  # no deadline: nothing is owed by the sender, and uvicorn's keep-alive timer watches
 _RETRY_AFTER_SECONDS = 5
@@ -125,7 +126,7 @@ class _Guarded(HttpToolsProtocol):
         self.watch.add(self)
         self.due = self.watch.now + self.watch.header_seconds
         if crowded:
-            self._refuse(503, Unavailable.code, "Too many connections. Try again later.")
+            self._refuse(503, "too_many_connections", "Too many connections. Try again later.")
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.watch.connections.discard(self)
@@ -174,8 +175,7 @@ class _Guarded(HttpToolsProtocol):
         if self.oversized:
             self._refuse_headers()
         else:
-            self.watch.on_refused(400)
-            super().send_400_response(msg)
+            self._refuse(400, "bad_request", "This is not HTTP/1.1 as RFC 9112 has it.")
 
     def expire(self) -> None:
         """The deadline has passed."""
@@ -203,19 +203,19 @@ class _Guarded(HttpToolsProtocol):
         if cycle is not None:
             cycle.disconnected = True
         if not half_sent:
-            self.transport.write(_answer(status, code, message))
+            self.transport.write(_answer(status, code, message, answer_headers(dict(self.headers or ()))))
             self.watch.on_refused(status)
         self.refused = True
         self.due = self.watch.now + 2 * self.watch.tick_seconds
         self.transport.close()
 
 
-def _answer(status: int, code: str, message: str) -> bytes:
+def _answer(status: int, code: str, message: str, more: Headers) -> bytes:
     fault: dict[str, Any] = {"success": False, "code": code, "message": message}
     body = orjson.dumps(fault)
     retry = f"retry-after: {_RETRY_AFTER_SECONDS}\r\n" if status == 503 else ""
     head = (
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n"
-        f"content-type: application/json\r\ncontent-length: {len(body)}\r\n{retry}connection: close\r\n\r\n"
+        f"content-type: application/json\r\ncontent-length: {len(body)}\r\n{retry}connection: close\r\n"
     )
-    return head.encode() + body
+    return head.encode() + b"".join(b"%b: %b\r\n" % header for header in more) + b"\r\n" + body
