@@ -214,3 +214,12 @@ def test_bytes_that_are_not_utf_8_are_repaired(door: Door) -> None:
     body = orjson.dumps(track(properties={"a": "MARK"})).replace(b"MARK", b"\xff\xfe")
     assert door.post("/v1/track", body).status == 200
     assert REPLACED in door.stored()[0]["properties"]["a"]
+
+
+@pytest.mark.parametrize(("spare", "status"), [(0, 200), (-1, 400)])
+def test_an_event_is_measured_without_what_its_batch_lends_it(spare: int, status: int) -> None:
+    event = track(properties={"a": "x" * 600})
+    door = Door(max_event_bytes=len(orjson.dumps(event)) + spare)
+    answer = door.post("/v1/batch", {"batch": [event], "sentAt": "2026-11-21T20:31:35.253Z"})
+    assert answer.status == status
+    assert status == 200 or f"{len(orjson.dumps(event))} bytes" in answer.document["message"]

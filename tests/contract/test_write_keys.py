@@ -110,3 +110,10 @@ def test_a_browser_keys_word_is_a_claim_and_a_server_keys_is_not(door: Door) -> 
 def test_an_odd_query_is_no_fault_of_the_collectors(door: Door, query: str) -> None:
     assert door.ask("POST", f"/v1/track{query}", orjson.dumps(track())).status == 401
     assert door.ask("POST", f"/v1/track{query}", orjson.dumps(track()), x_write_key=SERVER).status == 200
+
+
+def test_a_key_inside_an_event_is_not_stored(door: Door) -> None:
+    """analytics.js batches events with the key in each: a secret in the log would travel to every destination."""
+    answer = door.send({**track(), "writeKey": SERVER})
+    assert answer == {"success": True, "accepted": 1, "errors": [], "warnings": []}
+    assert "writeKey" not in door.stored()[0]

@@ -17,7 +17,8 @@ from tropa_collector.events.timestamps import to_microseconds
 
 _MESSAGE_IDS = uuid.UUID("6e0c5a0e-5b0c-5c55-9b8f-0d4a5e6f7a10")
 _new = tuple.__new__  # a named tuple's own constructor costs three times as much
-_RESERVED = frozenset({"receivedAt", "enriched", "received_at", "contact_id", "source", "trust"})
+_UNSAID = frozenset({"receivedAt", "writeKey"})  # in what others relay, and in what analytics.js batches
+_RESERVED = frozenset({"enriched", "received_at", "contact_id", "source", "trust"}) | _UNSAID
 _ACCEPTS = {type_: acceptor(definition) for type_, definition in DEFINITIONS.items()}
 _SWELL = 8  # times max_body_bytes: what merging the batch's own context into each event may make of a body
 
@@ -116,8 +117,8 @@ def check(item: object, envelope: Envelope, *, source: str, limits: Limits, max_
         event["sentAt"] = envelope.sent_at
     notices = () if _RESERVED.isdisjoint(event) else _without_reserved(event)
     event, encoded, fault = checked(event, limits)
-    if fault is None and len(encoded) > max_event_bytes:
-        text = f"The event has {len(encoded)} bytes; at most {max_event_bytes} are taken. Send less in properties or traits."
+    if fault is None and len(encoded) > max_event_bytes and (size := _own_bytes(event, encoded, envelope)) > max_event_bytes:
+        text = f"The event has {size} bytes; at most {max_event_bytes} are taken. Send less in properties or traits."
         fault = Fault("event_too_large", "$", text)
     if fault is not None:
         return _invalid(fault, event, encoded)
@@ -143,15 +144,21 @@ def check(item: object, envelope: Envelope, *, source: str, limits: Limits, max_
     return _new(Valid, (event, encoded, event["type"], _name(event), message_id, original_at, sent_at, notices))
 
 
+def _own_bytes(event: Mapping[str, Any], encoded: bytes, envelope: Envelope) -> int:
+    """The size of an event without the ``sentAt`` that its batch lent it: clients measure before they send."""
+    lent = envelope.sent_at is not None and event.get("sentAt") == envelope.sent_at
+    return len(encoded) - len(f',"sentAt":"{envelope.sent_at}"') if lent else len(encoded)
+
+
 def _without_reserved(event: dict[str, Any]) -> tuple[Notice, ...]:
-    """Drop what only the collector says; ``receivedAt`` is in every relayed event and not worth a word."""
+    """Drop what only the collector says, and the write key: stored, a server's secret would travel to every destination."""
     dropped = [name for name in event if name in _RESERVED]
     for name in dropped:
         del event[name]
     return tuple(
         Notice("reserved_field", f"$.{name}", f"`{name}` is the collector's own field; yours was dropped.")
         for name in dropped
-        if name != "receivedAt"
+        if name not in _UNSAID
     )
 
 
