@@ -77,6 +77,26 @@ def test_a_pixel_is_a_gif_whatever_happened(door: Door, query: str) -> None:
     assert sum(door.counters.requests_refused.values()) == 1
 
 
+def test_a_pixel_of_an_unknown_type_is_a_gif_and_its_event_is_kept(door: Door) -> None:
+    answer = door.ask("GET", f"/v1/pixel/opened?data=e30&writeKey={BROWSER}")
+    assert (answer.status, answer.headers["content-type"]) == (200, "image/gif")
+    assert [(row["code"], row["path"]) for row in door.quarantined()] == [("unknown_type", "$.type")]
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_batch_on_the_path_of_one_event_is_no_event(door: Door, name: str) -> None:
+    answer = door.post(f"/v1/{name}", {"batch": [track()]})
+    assert (answer.status, answer.document["code"]) == (400, "not_an_event")
+    assert "/v1/batch" in answer.document["message"]
+    assert (door.stored(), door.quarantined()) == ([], [])
+
+
+def test_a_field_that_is_called_batch_is_the_senders_own(door: Door) -> None:
+    assert door.post("/v1/track", {**track(), "batch": ["a"]}).status == 200
+    assert door.post("/v1/page", {"messageId": "m2", "anonymousId": "a", "batch": "7"}).status == 200
+    assert [event["batch"] for event in door.stored()] == [["a"], "7"]
+
+
 def test_a_browser_sdks_own_metrics_are_swallowed(door: Door) -> None:
     for path in ("/v1/m", "/v1/m/"):
         answer = door.ask("POST", path, b'{"series":[]}', content_type="text/plain")

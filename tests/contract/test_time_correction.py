@@ -66,6 +66,7 @@ def test_a_first_try_that_counts_from_nought_is_corrected(door: Door) -> None:
     event = sent_with(HOUR + 5, HOUR)
     door.post("/v1/track", event, x_retry_count="0")
     assert door.stored()[0]["timestamp"] > event["timestamp"]
+    assert door.counters.retries == 0
 
 
 def test_a_stale_sent_at_without_a_marker_is_bounded_by_the_senders_own_skew(door: Door) -> None:

@@ -70,7 +70,7 @@ def test_a_fault_of_the_collectors_own_is_500_in_the_usual_shape_and_logged(capl
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/v1", "/v1/nothing", "/v1/pixel", "/v1/pixel/nothing", "/v1/projects/x", "/health", "/v1/track/x"]
+    "path", ["/", "/v1", "/v1/nothing", "/v1/pixel", "/v1/pixel/track/x", "/v1/projects/x", "/health", "/v1/track/x"]
 )
 def test_what_is_not_the_doors_goes_on_to_the_next_application(path: str) -> None:
     assert Door().ask("GET", path).status == 404

@@ -220,7 +220,7 @@ class Endpoint:
         client = ask.scope["client"]
         peer = client[0] if client else None
         forwarded = [value for name, value in ask.scope["headers"] if name == b"x-forwarded-for"] if self._trusted else ()
-        retried = _RETRY_MARKERS[0] in headers or _RETRY_MARKERS[1] in headers
+        retried = (_RETRY_MARKERS[0] in headers or _RETRY_MARKERS[1] in headers) and _is_retry(headers)
         if retried:
             self._counters.retries += 1
         agent = headers.get(b"user-agent")
@@ -232,7 +232,7 @@ class Endpoint:
             hints={name.decode(): headers[name].decode("latin-1") for name in _HINTS if name in headers}
             if _HINTS[0] in headers
             else {},
-            retried=retried and any(headers.get(marker, b"0").strip() not in {b"", b"0"} for marker in _RETRY_MARKERS),
+            retried=retried,
             opted_out=headers.get(b"sec-gpc") == b"1",
         )
 
@@ -282,7 +282,7 @@ def _odd_route(endpoint: Endpoint, scope: Scope) -> tuple[str, Handler] | None:
     if scope["type"] != "http":
         return None
     steps = scope["path"].strip("/").split("/")
-    if len(steps) == 3 and steps[:2] == ["v1", "pixel"] and _LETTERS.get(steps[2], steps[2]) in TYPES:
+    if len(steps) == 3 and steps[:2] == ["v1", "pixel"]:  # an unknown type too: a GIF, and its event in quarantine
         return "pixel", partial(endpoint.pixel, _LETTERS.get(steps[2], steps[2]))
     if len(steps) == 4 and steps[:2] == ["v1", "projects"] and steps[3] == "settings":
         return "settings", partial(endpoint.settings_document, settings_stub.segment_settings, steps[2])
@@ -292,9 +292,17 @@ def _odd_route(endpoint: Endpoint, scope: Scope) -> tuple[str, Handler] | None:
     return None
 
 
+def _is_retry(headers: HeaderMap) -> bool:
+    """Some clients mark their first try too, with a 0."""
+    return any(headers.get(marker, b"0").strip() not in {b"", b"0"} for marker in _RETRY_MARKERS)
+
+
 def _open_single(type_: str, parsed: object) -> Envelope:
     if isinstance(parsed, list):
         raise MalformedBody("This path takes one event; a list of them goes to /v1/batch.", code="not_an_object")
+    if isinstance(parsed, dict) and isinstance(parsed.get("batch"), list) and parsed.get("type") is None:
+        # A page or identify call needs no field: it would be stored as one, its events inside, and answered 200.
+        raise MalformedBody("This path takes one event; a batch of them goes to /v1/batch.", code="not_an_event")
     return open_single(parsed, type_=type_)
 
 
