@@ -276,14 +276,18 @@ def _queue_maker(options: Options) -> Callable[[], Queue]:
 def _absolute(path: str | PathLike[str] | None) -> Path | None:
     if path is None:
         return None
+    if path == "":
+        raise ValueError("spool and dead_letter must be None or a path, not an empty string")
     from pathlib import Path  # noqa: PLC0415 - only hosts with a spool or a dead letter file need it
 
     return Path(path).absolute()
 
 
 def _dead_letter_path(path: str | PathLike[str] | None, spool: Path | None) -> Path | None:
-    if path is not None:
-        return _absolute(path)
+    file = _absolute(path)
+    if file is not None:
+        DeadLetters.prepare(file)
+        return file
     return spool / "dead-letter.jsonl" if spool is not None else None
 
 

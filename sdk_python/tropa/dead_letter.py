@@ -40,6 +40,11 @@ class DeadLetters:
         self._path, self._max_bytes = path, max_bytes
         self._newest: deque[bytes] = deque(maxlen=_KEPT_IN_MEMORY)
 
+    @staticmethod
+    def prepare(path: Path) -> None:
+        """Raises OSError: the file cannot be written; better said at construction than at the first refusal."""
+        os.close(_opened(path))
+
     def add(self, events: Sequence[dict[str, Any]], *, status: int, code: str, message: str) -> None:
         at = timestamp_text(None)
         lines = [
@@ -64,11 +69,15 @@ class DeadLetters:
         try:
             if path.exists() and path.stat().st_size + len(text) > self._max_bytes:
                 path.replace(path.with_name(path.name + ".1"))
-            # Events hold personal data: for the owner's eyes.
-            descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = _opened(path)
             try:
                 os.write(descriptor, text)
             finally:
                 os.close(descriptor)
         except OSError as error:
             log.error("the dead letter file cannot be written (%s); its events are kept in memory only", error)
+
+
+def _opened(path: Path) -> int:
+    # Events hold personal data: for the owner's eyes.
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)

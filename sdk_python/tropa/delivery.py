@@ -16,6 +16,7 @@ from tropa.transport import NoReplyError, Reply, Transport
 log = getLogger("tropa")
 
 _SMALLEST_BATCH_BYTES = 32_768
+_NO_REASON = ("no_reason", "The reply was not JSON.")
 
 
 class DeliveryError(Exception):
@@ -120,6 +121,9 @@ class Delivery:
         errors = _event_errors(reply, len(events))
         self.tally.sent += len(events) - len(errors)
         self.tally.rejected += len(errors)
+        if errors:
+            codes = ", ".join(sorted({error.code for error in errors.values()}))[:200]
+            log.warning("the collector refused %d of %d events (%s) and has them in quarantine", len(errors), len(events), codes)
         for index, error in errors.items():
             report(self._options.on_error, error, [_decode(events[index])])
 
@@ -133,7 +137,7 @@ class Delivery:
     def _again(self, events: list[bytes], reply: Reply, reason: str) -> float:
         self._retries += 1
         if self._options.max_retries is not None and self._retries > self._options.max_retries:
-            self._refused(events, reply)
+            self._refused(events, reply, ("retries_exhausted", f"Not taken in {self._retries} attempts; the last one: {reason}."))
             return 0.0
         self.asked_to_wait = reply.retry_after_seconds is not None
         pause = pause_before(self._retries, self._options, reply.retry_after_seconds)
@@ -142,10 +146,11 @@ class Delivery:
         log.log(level, "the collector did not take a batch (%s); retry %d in %.1f s", reason, self._retries, pause)
         return pause
 
-    def _refused(self, events: list[bytes], reply: Reply) -> None:
+    def _refused(self, events: list[bytes], reply: Reply, otherwise: tuple[str, str] = _NO_REASON) -> None:
+        """``otherwise``: what to say if the collector gave no reason of its own."""
         self._next_part()
         self.tally.rejected += len(events)
-        code, message = _reason(reply)
+        code, message = _reason(reply, otherwise)
         errors = _event_errors(reply, len(events))
         log.error(
             "%d events were refused for good (status %d, %s) and are in the dead letter",
@@ -206,9 +211,9 @@ def _event_errors(reply: Reply, count: int) -> dict[int, DeliveryError]:
     return errors
 
 
-def _reason(reply: Reply) -> tuple[str, str]:
+def _reason(reply: Reply, otherwise: tuple[str, str] = _NO_REASON) -> tuple[str, str]:
     if not isinstance(reply.body, Mapping):
-        return "no_reason", "The reply was not JSON."
+        return otherwise
     return str(reply.body.get("code", "no_reason"))[:100], str(reply.body.get("message", ""))[:1000]
 
 

@@ -42,16 +42,17 @@ class Options(NamedTuple):
     max_dead_letter_bytes: int = 32 * 2**20
 
 
-_POSITIVE = (
-    "max_queue_events",
-    "max_queue_bytes",
-    "batch_events",
-    "batch_bytes",
-    "batch_age_seconds",
-    "request_seconds",
-    "exit_seconds",
-    "max_spool_bytes",
-)
+# By the names that a client's caller knows them by.
+_COUNTS = {
+    "max_queue_events": "max_queue_size",
+    "max_queue_bytes": "max_queue_bytes",
+    "batch_events": "upload_size",
+    "batch_bytes": "upload_bytes",
+    "max_spool_bytes": "max_spool_bytes",
+}
+_SECONDS = {"batch_age_seconds": "upload_interval", "request_seconds": "timeout", "exit_seconds": "exit_timeout"}
+_SCHEMES = ("http://", "https://")
+_LONGEST_SECONDS = 366 * 86_400
 
 
 def checked(options: Options) -> Options:
@@ -62,11 +63,31 @@ def checked(options: Options) -> Options:
     """
     if not isinstance(options.write_key, str) or not options.write_key.strip():
         raise ValueError("write_key must be the key of a source, a non-empty string")
-    if not isinstance(options.host, str) or not options.host.startswith(("http://", "https://")):
-        raise ValueError("host must be the collector's address, beginning with http:// or https://")
-    for name in _POSITIVE:
-        if getattr(options, name) <= 0:
-            raise ValueError(f"{name} must be greater than 0")
-    if options.max_retries is not None and options.max_retries < 0:
-        raise ValueError("max_retries must be None or at least 0")
+    if not _is_address(options.host):
+        raise ValueError("host must be the collector's address, beginning with http:// or https://, without a query")
+    for proxy in (options.proxies or {}).values():
+        if not _is_address(proxy):
+            raise ValueError("proxies must hold addresses that begin with http:// or https://, by the scheme of host")
+    if options.on_error is not None and not callable(options.on_error):
+        raise ValueError("on_error must be callable")
+    for field, name in _COUNTS.items():
+        if not _is_count(getattr(options, field), 1):
+            raise ValueError(f"{name} must be a whole number greater than 0")
+    for field, name in _SECONDS.items():
+        seconds = getattr(options, field)
+        if not isinstance(seconds, (int, float)) or not 0 < seconds < _LONGEST_SECONDS:
+            raise ValueError(f"{name} must be a number of seconds greater than 0, at most a year")
+    if options.max_retries is not None and not _is_count(options.max_retries, 0):
+        raise ValueError("max_retries must be None or a whole number, at least 0")
     return options
+
+
+def _is_count(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_address(value: object) -> bool:
+    if not isinstance(value, str) or not value.startswith(_SCHEMES):
+        return False
+    rest = value.partition("://")[2]
+    return rest.strip("/") != "" and not any(sign in "?#" or sign.isspace() for sign in rest)

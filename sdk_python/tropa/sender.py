@@ -42,6 +42,7 @@ class Sender:
         # they run wherever this thread happens to be.
         self._changed = threading.Condition(threading.RLock())
         self._working = threading.Lock()  # one thread at a time takes and delivers
+        self._worker: int | None = None  # which one
         self._adopting = threading.Lock()
         self._queue, self._delivery = self._new_queue(), self._new_delivery()
         self._thread: threading.Thread | None = None
@@ -70,8 +71,8 @@ class Sender:
             self.drop("the queue is full")
         elif idle:
             self._start()
-            if not self._threaded and time.monotonic() >= self._schedule.not_before:
-                self.flush(self._options.request_seconds)
+            if not self._threaded:
+                self._send_now()
         return taken
 
     def drop(self, reason: str) -> None:
@@ -84,8 +85,8 @@ class Sender:
 
     def flush(self, timeout: float) -> DeliveryReport:
         """Wait until everything accepted before this call has an end, at most ``timeout`` seconds."""
-        if threading.current_thread() is self._thread:
-            return self.report()  # on_error flushes: the thread cannot wait for itself
+        if threading.current_thread() is self._thread or self._worker == threading.get_ident():
+            return self.report()  # on_error flushes, or tracks where no thread runs: nobody can wait for himself
         deadline = time.monotonic() + timeout
         self._adopt_orphans(timeout)
         with self._changed:
@@ -206,6 +207,12 @@ class Sender:
             self._threaded, self._thread = False, None
             log.warning("no thread can be started (%s): each call sends by itself", error)
 
+    def _send_now(self) -> None:
+        """Without a thread each call sends: its own event, then what ``on_error`` tracked meanwhile, once (that may fail, too)."""
+        for _ in range(2):
+            if self._settled < self._accepted + self._adopted and time.monotonic() >= self._schedule.not_before:
+                self.flush(self._options.request_seconds)
+
     def _run(self) -> None:
         self._adopt_orphans(self._options.request_seconds)
         while self._wait_until_due():
@@ -242,6 +249,7 @@ class Sender:
         """One attempt at the batch in work, or at a new one."""
         if not self._working.acquire(timeout=timeout):
             return
+        self._worker = threading.get_ident()
         try:
             if not self._delivery.done or self._load():
                 self._attempt(timeout)
@@ -249,6 +257,7 @@ class Sender:
             log.exception("the sender failed; it will try again")
             self._schedule.not_before = time.monotonic() + _PAUSE_AFTER_A_BUG
         finally:
+            self._worker = None
             self._working.release()
 
     def _load(self) -> bool:

@@ -29,6 +29,7 @@ except ImportError:  # Windows
 log = getLogger("tropa")
 
 _HEADER_BYTES = 21  # 20 digits and a newline
+_FILES_AT_LEAST = 4  # a full folder has room again when one of its files is delivered
 
 
 class SpoolFile:
@@ -49,9 +50,16 @@ class SpoolFile:
         path = folder / f"{prefix}-{time.time_ns():020d}-{os.getpid()}-{token_hex(4)}.events"
         unnamed = path.with_suffix(".new")
         descriptor = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.pwrite(descriptor, _header(_HEADER_BYTES), 0)
-        unnamed.rename(path)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.pwrite(descriptor, _header(_HEADER_BYTES), 0) < _HEADER_BYTES:
+                raise OSError(errno.ENOSPC, "no room for a spool file's header")
+            unnamed.rename(path)
+        except OSError:  # a full disk is tried again at every event: nothing may be left of each attempt
+            os.close(descriptor)
+            with suppress(OSError):
+                unnamed.unlink()
+            raise
         return cls(path, descriptor, settled_to=_HEADER_BYTES, end=_HEADER_BYTES, events=0)
 
     @classmethod
@@ -132,7 +140,8 @@ class Spool:
 
     def __init__(self, folder: Path, options: Options) -> None:
         self._folder = folder
-        self._max_bytes, self._file_bytes = options.max_spool_bytes, options.spool_file_bytes
+        self._max_bytes = options.max_spool_bytes
+        self._file_bytes = min(options.spool_file_bytes, max(1, options.max_spool_bytes // _FILES_AT_LEAST))
         self._batch_events, self._batch_bytes = options.batch_events, options.batch_bytes
         # Names the source's key without telling it: events of another key are not sent with this one.
         self._prefix = hashlib.sha256(options.write_key.encode()).hexdigest()[:12]

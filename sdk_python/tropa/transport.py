@@ -102,7 +102,7 @@ def _new_pool(proxy: str | None) -> urllib3.PoolManager:
 def _read(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
     """The body, bounded in bytes and in time; the connection goes back to the pool only when all of it was read."""
     content = b""
-    for chunk in response.stream(2**16):
+    while chunk := response.read1(2**16):  # what has come: waiting for so much would let a trickle go on for ever
         content += chunk
         if len(content) > _MAX_REPLY_BYTES or time.monotonic() > deadline:
             response.close()

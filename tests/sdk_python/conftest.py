@@ -101,7 +101,7 @@ def run_host(start_host: Callable[..., subprocess.Popen[str]]) -> Callable[..., 
 
     def run(program: str, *, check: int = 0, **options: Any) -> subprocess.CompletedProcess[str]:
         with start_host(program, **options) as host:
-            output, errors = host.communicate(timeout=40)
+            output, errors = host.communicate(timeout=180)
         assert host.returncode == check, errors
         return subprocess.CompletedProcess(host.args, host.returncode, output, errors)
 

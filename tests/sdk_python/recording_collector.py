@@ -1,6 +1,6 @@
 """A collector that records what it is sent and answers as badly as it is told to; a process of its own.
 
-``POST /_faults`` takes a list, one item for each coming request: ``{"status", "headers", "body", "delay", "cut"}``;
+``POST /_faults`` takes a list, one item for each coming request: ``{"status", "headers", "body", "delay", "cut", "trickle"}``;
 ``POST /_always`` one such item for all requests without a fault; ``GET /_requests`` answers with what was received.
 """
 
@@ -12,6 +12,7 @@ import socket
 import sys
 import threading
 import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -62,6 +63,9 @@ class Handler(BaseHTTPRequestHandler):
             self.connection.shutdown(socket.SHUT_RDWR)
             self.close_connection = True
             return
+        if fault.get("trickle"):
+            self.trickle(fault["trickle"])
+            return
         self.answer(status, fault.get("body", {"success": status == 200}), fault.get("headers", {}))
 
     def answer(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
@@ -72,6 +76,15 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
+
+    def trickle(self, pause: float) -> None:
+        """Two hundred bytes, each after a pause."""
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n")
+        self.close_connection = True
+        with suppress(OSError):
+            for _ in range(200):
+                self.wfile.write(b" ")
+                time.sleep(pause)
 
     def log_message(self, *_: Any) -> None:
         pass

@@ -4,6 +4,7 @@ import inspect
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -157,14 +158,28 @@ def test_an_event_larger_than_a_batch_goes_to_the_dead_letter() -> None:
         ({"write_key": ""}, "write_key"),
         ({"write_key": None}, "write_key"),
         ({"host": "shop.example"}, "host"),
-        ({"upload_size": 0}, "batch_events"),
-        ({"timeout": -1}, "request_seconds"),
+        ({"host": "https://"}, "host"),
+        ({"host": "https://shop.example?key=1"}, "host"),
+        ({"upload_size": 0}, "upload_size"),
+        ({"max_queue_size": None}, "max_queue_size"),
+        ({"timeout": -1}, "timeout"),
+        ({"timeout": "10"}, "timeout"),
+        ({"exit_timeout": float("nan")}, "exit_timeout"),
         ({"max_retries": -1}, "max_retries"),
+        ({"max_retries": "3"}, "max_retries"),
+        ({"proxies": {"https": "proxy:3128"}}, "proxies"),
+        ({"on_error": "print"}, "on_error"),
+        ({"spool": ""}, "spool"),
     ],
 )
 def test_bad_options_raise_at_construction(options: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         tropa.Client(**({"write_key": "k"} | options))
+
+
+def test_a_dead_letter_file_that_cannot_be_written_is_an_error_at_construction(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="missing"):
+        tropa.Client("k", dead_letter=tmp_path / "missing" / "dead.jsonl")
 
 
 def test_send_false_sends_nothing(collector: Any, new_client: Callable[..., tropa.Client]) -> None:

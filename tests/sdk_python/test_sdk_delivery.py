@@ -83,7 +83,7 @@ def test_one_damaged_event_costs_no_neighbour() -> None:
     assert [letter.event for letter in letters.newest()] == [{"damaged": '{"n":6'}]
 
 
-def test_per_event_errors_reach_on_error_and_the_rest_is_sent() -> None:
+def test_per_event_errors_reach_on_error_and_the_log_and_the_rest_is_sent(caplog: pytest.LogCaptureFixture) -> None:
     seen: list[tuple[Exception, list[dict[str, Any]]]] = []
     errors = [{"index": 1, "messageId": "m", "code": "event_missing", "path": "event", "message": "needs a name"}]
     transport = MemoryTransport(Reply(200, {"success": True, "accepted": 2, "errors": errors}, None))
@@ -93,6 +93,9 @@ def test_per_event_errors_reach_on_error_and_the_rest_is_sent() -> None:
     [(error, events)] = seen
     assert isinstance(error, DeliveryError)
     assert (error.status, error.code, error.path, events[0]["n"]) == (200, "event_missing", "event", 1)
+    assert [record.getMessage() for record in caplog.records] == [
+        "the collector refused 1 of 3 events (event_missing) and has them in quarantine"
+    ]
 
 
 def test_a_final_refusal_is_kept_with_its_reason_and_logged_once_without_the_payload(
@@ -146,6 +149,8 @@ def test_max_retries_ends_in_the_dead_letter() -> None:
     letters = DeadLetters(None, 1)
     delivery, _ = deliver(MemoryTransport(*[NoReplyError("reset")] * 3), 2, settings(max_retries=2), letters)
     assert (delivery.tally.rejected, len(letters.newest())) == (2, 2)
+    assert letters.newest()[0].code == "retries_exhausted"
+    assert "3 attempts; the last one: reset" in letters.newest()[0].message
 
 
 def test_a_raising_on_error_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:

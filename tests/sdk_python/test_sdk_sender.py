@@ -63,7 +63,7 @@ def test_a_flush_does_not_wait_for_what_comes_later(collector: Any, new_client: 
     spent = time.monotonic() - began
     ended.set()
     busy.join()
-    assert spent < 1.0
+    assert spent < 4.0
     assert collector.names()["before"] == 1
 
 
@@ -111,7 +111,7 @@ def test_a_flush_hurries_a_long_pause_and_makes_one_last_attempt(collector: Any,
     client = new_client()
     client.track("u", "E")
     assert eventually(lambda: len(collector.requests()) == 1)
-    assert client.flush(1.2).sent == 1
+    assert client.flush(3.0).sent == 1
 
 
 def test_a_request_that_hangs_leaves_a_flush_time_for_another(collector: Any, new_client: NewClient) -> None:
@@ -123,12 +123,12 @@ def test_a_request_that_hangs_leaves_a_flush_time_for_another(collector: Any, ne
 
 @pytest.mark.parametrize("method", ["flush", "shutdown"])
 def test_flush_and_shutdown_return_in_time_and_say_what_is_pending(collector: Any, new_client: NewClient, method: str) -> None:
-    collector.always(delay=3.0)
+    collector.always(delay=30.0)
     client = new_client()
     client.track("u", "E")
     began = time.monotonic()
     report = getattr(client, method)(0.3)
-    assert time.monotonic() - began < 0.8
+    assert time.monotonic() - began < 5.0
     assert report == (0, 1, 0, 0)
 
 
@@ -158,8 +158,8 @@ def test_after_shutdown_a_flush_waits_for_nobody(new_client: NewClient) -> None:
     client.track("u", "E")
     client.shutdown(0)
     began = time.monotonic()
-    assert client.flush(5).pending == 1
-    assert time.monotonic() - began < 0.5
+    assert client.flush(20).pending == 1
+    assert time.monotonic() - began < 10
 
 
 def test_a_client_that_nobody_holds_still_delivers_and_ends_its_thread(collector: Any, new_client: NewClient) -> None:
@@ -184,15 +184,28 @@ def test_sync_mode_sends_before_it_returns(collector: Any, new_client: NewClient
 
 
 def test_sync_mode_keeps_what_it_cannot_send_and_stops_asking_for_a_while(collector: Any, new_client: NewClient) -> None:
-    collector.faults(*[{"status": 503}] * 20)
+    collector.faults({"status": 503, "headers": {"Retry-After": "200"}})
     client = new_client(sync_mode=True, timeout=0.3)
     client.track("u", "first")
-    began = time.monotonic()
     client.track("u", "second")
-    assert time.monotonic() - began < 0.35
-    collector.faults()
-    assert client.flush(5).sent == 2
+    assert len(collector.requests()) == 1
+    assert client.report().pending == 2
+    assert client.flush(3).sent == 2
     assert collector.names() == {"first": 1, "second": 1}
+
+
+def test_in_sync_mode_on_error_may_track_without_waiting_for_itself(collector: Any, new_client: NewClient) -> None:
+    def retell(_error: Exception, events: list[dict[str, Any]]) -> None:
+        if events[0]["event"] == "E":
+            client.track("u", "Event Refused")
+
+    collector.faults({"status": 404})
+    client = new_client(sync_mode=True, timeout=20.0, on_error=retell)
+    began = time.monotonic()
+    client.track("u", "E")
+    assert time.monotonic() - began < 10
+    assert client.report() == (1, 0, 1, 0)
+    assert collector.names() == {"Event Refused": 1}
 
 
 def test_a_sync_client_that_nobody_holds_delivers_at_the_end_of_the_process(
@@ -323,7 +336,7 @@ client.shutdown(0)
     assert grown_mib <= 30
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
+def eventually(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():

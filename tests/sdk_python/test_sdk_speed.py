@@ -23,8 +23,8 @@ def p99_microseconds():
     return sorted(spent)[19_800] * 1e6
 client.track("u", "warm"); client.flush(5)
 best = p99_microseconds()
-for _ in range(14):
-    if best > limit:
+for attempt in range(14):
+    if best > limit * (1 if attempt < 5 else slack):
         time.sleep(0.2)
         best = min(best, p99_microseconds())
 print(best)
@@ -55,7 +55,7 @@ SLACK = 4  # tests run on busy machines; what was measured is printed (pytest -s
 
 @pytest.mark.parametrize(("options", "limit"), [({}, 50), ({"spool": "spool"}, 300)], ids=["memory", "spool"])
 def test_enqueue_p99(run_host: RunHost, options: dict[str, Any], limit: float) -> None:
-    best = float(run_host(f"limit = {limit}\n{ENQUEUE}", **options).stdout)
+    best = float(run_host(f"limit, slack = {limit}, {SLACK}\n{ENQUEUE}", **options).stdout)
     print(f"p99 of a call {best:.0f} µs, promised {limit} µs")
     assert best <= SLACK * limit
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,15 @@ def options(**changes: Any) -> Options:
 
 def kept(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.events"))
+
+
+def open_files() -> list[str]:
+    """Paths, as far as they are still open: other tests' threads close some meanwhile."""
+    found = []
+    for link in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            found.append(str(link.readlink()))
+    return found
 
 
 def take_all(spool: Spool) -> list[bytes]:
@@ -129,6 +139,33 @@ def test_a_disk_error_drops_counts_and_does_not_raise(
         assert not client.track("u", "lost")
     assert client.report().dropped == 1
     assert client.track("u", "fine again")
+
+
+def test_a_disk_without_room_for_a_new_file_leaves_nothing_open_of_each_attempt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = Spool(tmp_path, options())
+
+    def full(*_: Any) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", full)
+        for _ in range(5):
+            with pytest.raises(OSError, match="No space"):
+                spool.put(b"lost")
+    assert not [file for file in open_files() if file.startswith(str(tmp_path))]
+    assert list(tmp_path.iterdir()) == []
+    assert spool.put(b"room again")
+    spool.close()
+
+
+def test_a_small_limit_of_the_folder_is_kept_to(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, options(max_spool_bytes=10_000))
+    while spool.put(b"x" * 99):
+        pass
+    assert 9_000 < sum(path.stat().st_size for path in kept(tmp_path)) < 11_000
+    spool.close()
 
 
 def test_a_folder_that_was_tidied_away_is_made_again(tmp_path: Path) -> None:
