@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal, NotRequired
 
-from pydantic import ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter, with_config
+from pydantic import ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, Strict, TypeAdapter, with_config
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 from typing_extensions import TypedDict  # typing's own hides what pydantic must see before 3.12
@@ -81,7 +81,7 @@ class Library(TypedDict, total=False):
 class Context(TypedDict, total=False):
     """What surrounds a call: where, on what, through which library."""
 
-    active: bool | None
+    active: Annotated[bool, Strict()] | None  # "yes" and 1 are no JSON booleans
     app: Map | None
     campaign: Campaign | None
     consent: Map | None
