@@ -140,6 +140,17 @@ CASES = {
     "51 role address": Case(("1 u1 !e1", "2 u2 !e1"), ("u1 e1",), ("u1 u2",), ("conflict:no_merge",)),
     "51 role address on cookies": Case(("1 !e1 c1", "2 !e1 c2", "3 !e1 c3"), apart=("c1 c2 c3",)),
     "51 role address of a claim, then of a server": Case(("1 c1 !e1 claim", "2 u2 c2 !e1"), ("u2 c2 e1",), ("c1 u2",)),
+    "a rule set later: joins no person": Case(("1 u1 e1", "2 x2", "3 x2 !e1"), ("u1 e1",), ("u1 x2",), ("conflict:no_merge",)),
+    "a rule set later: joins no newcomer": Case(("1 u1 e1", "2 x2 !e1"), ("u1 e1",), ("u1 x2",), ("conflict:no_merge",)),
+    "a rule set later: takes no device": Case(
+        ("1 u1 e1", "9 u2 c2", "10 !e1 c2 claim", "2 !e1 c2 claim", "12 c2"), ("u2 c2",), ("u1 u2",), never=("share", "move"),
+    ),
+    "a rule set later: holds against claims": Case(
+        ("1 e1 c1 claim", "2 !e1 c2 claim", "3 u2 !e1"), ("e1 c1",), ("c1 c2 u2",), ("conflict:no_merge",)
+    ),
+    "a rule set later: what it has stays": Case(
+        ("1 u1 e1 c1 claim", "2 u1 !e1", "3 u1 !e1 c1"), ("u1 e1 c1",), never=("conflict:no_merge",)
+    ),
     "67 attacker claims, server knows": Case(("1 u9 e1 claim", "2 u1 e1"), ("u1 e1",), ("u1 u9",), ("release:limit:user_id",)),
     "68 claims fill the emails": Case((*(f"{line} claim" for line in FIVE_EMAILS), "6 u1 e6"), ("u1 e6 e1 e4",), ("u1 e5",)),
     "69 claimed logins do not quarantine": Case(

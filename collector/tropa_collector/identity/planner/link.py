@@ -20,11 +20,22 @@ def link(graph: Graph, call: Call, idents: Sequence[Ident], *, proven: bool, anc
         anchor, idents = anchor or place(graph, call, idents[0], proven=proven), idents[1:]
     for ident in idents:
         stored = graph.by_key.get(ident.key, 0)
-        if stored and graph.group(stored, proven=proven):
+        if ident.no_merge and stored and set_aside(graph, anchor, stored):
+            contact, other = graph.identifiers[anchor].contact, graph.identifiers[stored].contact
+            graph.record("conflict", contact, a=anchor, b=stored, reason="no_merge", other=other, event_id=call.event_id)
+        elif stored and graph.group(stored, proven=proven):
             meet(graph, call, anchor, stored, ident.trust, proven=proven, rule=rule)
         else:
             attach(graph, call, anchor, ident, proven=proven, rule=rule)
     return anchor
+
+
+def set_aside(graph: Graph, anchor: int, stored: int) -> bool:
+    """Would a value join contacts that a rule of the operator's, made after it was stored, wants to join nobody?
+
+    It keeps what it has: no evidence is noted, lest it claim a device.
+    """
+    return graph.identifiers[stored].state == NORMAL and graph.identifiers[stored].contact != graph.identifiers[anchor].contact
 
 
 def adopt(graph: Graph, call: Call, idents: Sequence[Ident]) -> int:
