@@ -44,7 +44,7 @@ def test_rows_of_the_scorecard_are_proven() -> None:
 
 def test_a_size_is_never_nothing() -> None:
     assert size_of(PROOFS["kills"], long=False, scale=0.001) == 1
-    assert size_of(PROOFS["power"], long=True, scale=0.5) == 5_000
+    assert size_of(PROOFS["power"], long=True, scale=0.5) == 2_500
 
 
 def results(holds: bool) -> dict[str, object]:
