@@ -12,7 +12,12 @@ const QUIET = [
 
 export const available = () => existsSync(executablePath);
 
-export const launch = ({ args = [] } = {}) => chromium.launch({ executablePath, headless: true, args: [...QUIET, ...args] });
+/** With `bfcache` pages are kept for the way back, as browsers do and playwright forbids. */
+export const launch = ({ args = [], bfcache = false } = {}) =>
+  chromium.launch({
+    executablePath, headless: true, args: [...QUIET, ...args],
+    ignoreDefaultArgs: bfcache ? ['--disable-back-forward-cache'] : [],
+  });
 
 /** Waits until `done()` is truthy and returns it; undefined after `ms`. */
 export const until = async (done, ms = 10_000) => {

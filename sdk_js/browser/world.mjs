@@ -20,7 +20,7 @@ const collector = (options) => (real ? createWitness(real) : createRecorder(opti
  * `world.open({data, path, init})` opens `/` of the site in a visitor of its own, with the script tag's `data-*`
  * attributes given; everything that the page throws is in `page.thrown`.
  */
-export const createWorld = ({ pages = {}, httpOnly = false, delayMs = 0, args = [] } = {}) => {
+export const createWorld = ({ pages = {}, httpOnly = false, delayMs = 0, args = [], bfcache = false } = {}) => {
   const recorder = collector({ httpOnly });
   const world = { recorder };
   const key = httpOnly ? HIDDEN_KEY : KEY;
@@ -29,7 +29,7 @@ export const createWorld = ({ pages = {}, httpOnly = false, delayMs = 0, args = 
   before(async () => {
     world.gate = await createGate(recorder, { delayMs });
     world.site = await createSite({ '/': plain, '/plain': plain, ...pages });
-    world.browser = await launch({ args });
+    world.browser = await launch({ args, bfcache });
   });
   after(async () => {
     await world.browser?.close();

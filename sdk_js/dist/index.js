@@ -15,11 +15,14 @@ var write = (suffix, value) => quietly(() => {
   return value;
 });
 var eachStored = (visit) => quietly(
-  () => Object.keys(localStorage).forEach((key2) => key2.startsWith(keyOf("")) && visit(key2.slice(keyOf("").length)))
+  () => Object.keys(localStorage).forEach((key2) => {
+    const [before, suffix] = key2.split(keyOf(""));
+    before || visit(suffix);
+  })
 );
 var readCookie = (name) => quietly(() => `; ${document.cookie}`.split(`; ${name}=`)[1].split(";")[0]) || "";
-var writeCookie = (name, value) => quietly(() => {
-  document.cookie = `${name}=${value};path=/;max-age=${value ? 3456e4 : 0};samesite=lax;domain=${settings.domain || ""}` + (location.protocol > "http:" ? ";secure" : "");
+var writeCookie = (suffix, value) => quietly(() => {
+  document.cookie = `${keyOf(suffix)}=${value};path=/;max-age=${value ? 3456e4 : 0};samesite=lax;domain=${settings.domain || ""}` + (location.protocol > "http:" ? ";secure" : "");
 });
 
 // src/consent.ts
@@ -28,42 +31,10 @@ var granted = () => settings.consent === "granted";
 var waiting = () => !settings.writeKey || settings.consent === "pending" || document.prerendering;
 var recalled = () => read("consent") || settings.consent;
 
-// src/context.ts
-var slow = {};
-var pageFacts = (address, title, referrer) => {
-  const { pathname, search, href } = new URL(address);
-  return { path: pathname, referrer, search, title, url: href };
-};
-var askSlowFacts = () => (self.requestIdleCallback || setTimeout)(
-  () => quietly(() => {
-    slow.timezone = self.Temporal ? Temporal.Now.timeZoneId() : Intl.DateTimeFormat().resolvedOptions().timeZone;
-    navigator.userAgentData.getHighEntropyValues(["platformVersion", "model"]).then(
-      (values) => {
-        slow.userAgentData = values;
-      },
-      () => {
-      }
-    );
-  })
-);
-var batchContext = () => ({
-  library: { name: "tropa.js", version: "0.1.0" },
-  locale: navigator.language,
-  screen: { width: screen.width, height: screen.height, density: devicePixelRatio },
-  ...slow,
-  externalIds: [
-    ["ga_client_id", "_ga"],
-    ["ym_client_id", "_ym_uid"]
-  ].map(([type, cookie]) => ({ type, id: granted() && readCookie(cookie) })).filter(({ id }) => id),
-  consent: { state: settings.consent }
-});
-
 // src/ids.ts
 var uuid = () => {
-  const time = Date.now().toString(16).padStart(12, "0");
-  const bytes = crypto.getRandomValues(new Uint8Array(22));
-  const rest2 = "7000-8000-000000000000".replace(/0/g, (_, at) => (bytes[at] & 15).toString(16));
-  return `${time.slice(0, 8)}-${time.slice(8)}-${rest2}`;
+  const bytes = crypto.getRandomValues(new Uint8Array(36));
+  return `${Date.now().toString(16).padStart(12, "0")}-7xxx-8xxx-xxxxxxxxxxxx`.replace(/x/g, (_, at) => (bytes[at] & 15).toString(16)).replace(/.{8}/, "$&-");
 };
 var shortId = () => uuid().slice(-12);
 
@@ -72,7 +43,7 @@ var memory = "";
 var user = { traits: {} };
 var keepId = (id) => {
   memory = id;
-  writeCookie(keyOf("id"), id && `${id}.0`);
+  writeCookie("id", id && `${id}.0`);
   write("id", id);
 };
 var visitorId = (arrived) => {
@@ -110,7 +81,7 @@ var isOwn = ({ hostname }) => settings.linker.some((domain) => `.${hostname}`.en
 var mark = (address) => {
   const url = new URL(address);
   const id = visitorId();
-  if (!id || !isOwn(url)) return address;
+  if (!id || !isOwn(url)) return;
   url.searchParams.set(keyOf("id"), sign(id, `${Date.now()}`));
   return url.href;
 };
@@ -147,6 +118,32 @@ var fire = (kind, subject, reason) => {
   return subject;
 };
 
+// src/context.ts
+var slow = {};
+var askSlowFacts = () => (self.requestIdleCallback || setTimeout)(
+  () => quietly(() => {
+    slow.timezone = self.Temporal ? Temporal.Now.timeZoneId() : Intl.DateTimeFormat().resolvedOptions().timeZone;
+    navigator.userAgentData.getHighEntropyValues(["platformVersion", "model"]).then(
+      (values) => {
+        slow.userAgentData = values;
+      },
+      () => {
+      }
+    );
+  })
+);
+var batchContext = () => ({
+  library: { name: "tropa.js", version: "0.1.0" },
+  locale: navigator.language,
+  screen: { width: screen.width, height: screen.height, density: devicePixelRatio },
+  ...slow,
+  externalIds: [
+    ["ga_client_id", "_ga"],
+    ["ym_client_id", "_ym_uid"]
+  ].map(([type, cookie]) => ({ type, id: granted() && readCookie(cookie) })).filter(({ id }) => id),
+  consent: { state: settings.consent }
+});
+
 // src/queue.ts
 var OPEN = 0;
 var CLOSED = 1;
@@ -171,8 +168,8 @@ var clear = () => {
   leaseEnd = 0;
   clearTimeout(heartbeat);
 };
-var save = () => {
-  const { hidden } = document;
+var save = (leaving) => {
+  const hidden = leaving || document.hidden;
   const end = Date.now() + (hidden ? HIDDEN_LEASE : LEASE);
   clearTimeout(heartbeat);
   if (batches[0] && !hidden) heartbeat = setTimeout(save, HEARTBEAT);
@@ -197,14 +194,13 @@ var bound = () => {
     keep(({ items: items2 }) => items2[0]);
   }
 };
-var adopt = () => {
+var adopt = (later) => {
   const now = Date.now();
-  let leased = false;
   claimed();
   eachStored((other) => {
     if (other === key || !/^q_/.test(other)) return;
     const [end, ...left] = leaseOf(other);
-    if (end > now && end - now <= LEASE) return leased = true;
+    if (end > now && end - now <= LEASE) return later();
     write(other);
     left.forEach((batch) => {
       if (now - batch.at < MAX_AGE) batches.unshift({ ...batch, state: batch.state | CLOSED });
@@ -214,11 +210,6 @@ var adopt = () => {
   const acknowledged = readCookie(keyOf("ack"));
   keep(({ id }) => !acknowledged.includes(id));
   bound();
-  save();
-  return leased;
-};
-var remove = (batch) => {
-  keep((other) => other !== batch);
   save();
 };
 var halve = (batch) => {
@@ -252,14 +243,14 @@ var timer = 0;
 var rescan = 0;
 var afterAbort;
 var credentials = () => granted() && settings.url.includes(location.hostname.split(".").slice(-2).join(".")) ? "include" : "omit";
-var bodyOf = ({ id, reset, dropped, items }) => `${JSON.stringify({
+var bodyOf = (batch) => `${JSON.stringify({
   writeKey: settings.writeKey,
-  batchId: id,
+  batchId: batch.id,
   sentAt: /* @__PURE__ */ new Date(),
-  reset,
-  dropped,
+  reset: batch.reset,
+  dropped: batch.dropped,
   context: batchContext()
-}).slice(0, -1)},"batch":[${items}]}`;
+}).slice(0, -1)},"batch":[${batch.items}]}`;
 var wake = (delay) => {
   timer = timer || setTimeout(send, delay);
 };
@@ -272,22 +263,25 @@ var send = () => {
   if (batch && !waiting() && !flights.size) attempt(batch);
 };
 var settle = (batch, status, reply, retryAfter) => {
-  if (/^(0|4(08|25|29)|5..)$/.test(status)) {
+  if (!/200|4(?!08|25|29)../.test(status)) {
     rest();
-    return wake(Math.min(retryAfter, 3600) * 1e3 || Math.min(6e4, 1e3 * 2 ** failures++) * (1 - Math.random() / 2));
+    const backoff = Math.min(6e4, 1e3 * 2 ** failures++) * (1 - Math.random() / 2);
+    return wake(Math.min(retryAfter, 3600) * 1e3 || backoff);
   }
   failures = 0;
   if (status === 413 && batch.items[1]) halve(batch);
   else {
-    remove(batch);
-    parsed(batch).forEach((event, index) => {
-      const reason = status === 200 ? (reply.errors || []).find((error) => error.index === index) : { status, ...reply };
+    keep((other) => other !== batch);
+    save();
+    parsed(batch).forEach((event) => {
+      const reason = status === 200 ? (reply.errors || []).find(({ messageId }) => messageId === event.messageId) : { status, ...reply };
       if (reason) fire("drop", event, reason);
     });
   }
   send();
 };
-var post = async (batch, body, bytes) => {
+var post = async (batch, body) => {
+  const bytes = size(body);
   const flight = new AbortController();
   let status = 0;
   let retryAfter = 0;
@@ -315,16 +309,14 @@ var post = async (batch, body, bytes) => {
 };
 var attempt = (batch, leaving) => {
   const body = bodyOf(batch);
-  const bytes = size(body);
-  if (!leaving || bytesInFlight + bytes < KEEPALIVE_BYTES) post(batch, body, bytes);
+  if (!leaving || bytesInFlight + size(body) < KEEPALIVE_BYTES) post(batch, body);
   else if (credentials() === "omit" || !navigator.sendBeacon(settings.url, body))
     return batch.items[1] && (halve(batch), attempt(batch, leaving));
-  return batch.state = TRIED;
+  batch.state = TRIED;
 };
 var leave = () => {
-  let batch;
-  while ((batch = !waiting() && claimed().find(({ state }) => state < TRIED)) && attempt(batch, true)) ;
-  save();
+  for (const batch of claimed()) if (!waiting() && batch.state < TRIED) attempt(batch, true);
+  save(true);
 };
 var schedule = (events) => {
   if (document.hidden) leave();
@@ -332,7 +324,7 @@ var schedule = (events) => {
 };
 var takeOver = () => {
   rescan = 0;
-  if (granted() && adopt()) lookAgain();
+  if (granted()) adopt(lookAgain);
   send();
 };
 var lookAgain = () => {
@@ -356,7 +348,7 @@ var seen;
 var landingTags = (search) => {
   const tags = {};
   new URLSearchParams(search).forEach((value, key2) => {
-    if (/^utm_|cl(ic)?k?id$|braid$|fat_id$/.test(key2))
+    if (/^utm_|(cl(ic)?k?id|braid|fat_id)$/.test(key2))
       tags[key2.replace("utm_campaign", "name").replace("utm_", "")] = value.slice(0, 512);
   });
   return JSON.stringify(tags);
@@ -385,7 +377,7 @@ var opened;
 var accept = (event) => {
   const state = settings.consent;
   const purposes = event.context.consent.purposes.filter((purpose) => !gpc() || !/^(sale|advertising)$/.test(purpose));
-  const refused = /^denied|^cookieless(identify|alias)$/.test(state + event.type) ? "consent" : !purposes[0] && "gpc";
+  const refused = /^granted|^cookieless(?![ia])/.test(state + event.type) ? !purposes[0] && "gpc" : "consent";
   if (refused) return fire("drop", event, { code: refused });
   event.anonymousId = granted() ? visitorId() : event.userId = void 0;
   event.context = { ...quietly(touchSession), ...event.context, consent: { state, purposes, gpc: gpc() } };
@@ -407,7 +399,7 @@ var wipe = () => {
   clear();
   forget();
   endSession();
-  writeCookie(keyOf("ack"), "");
+  writeCookie("ack", "");
   eachStored((suffix) => suffix === "consent" || write(suffix));
 };
 var obey = (next) => {
@@ -423,7 +415,7 @@ var start = (onOpen) => {
   opened = onOpen;
   askSlowFacts();
   addEventListener("visibilitychange", () => document.hidden ? leave() : resume());
-  addEventListener("prerenderingchange", open);
+  addEventListener("prerenderingchange", open, true);
   addEventListener("pagehide", leave);
   addEventListener("online", resume);
   addEventListener("storage", ({ key: key2 }) => {
@@ -440,7 +432,10 @@ var held = [];
 var current;
 var viewed = "";
 var previous = "";
-var facts = () => pageFacts(current[3], current[4] || document.title, previous || document.referrer);
+var facts = () => {
+  const { pathname, search, href } = new URL(current[3]);
+  return { path: pathname, referrer: previous || document.referrer, search, title: current[4] || document.title, url: href };
+};
 var emit = (type, fields, options) => {
   const { context, purposes = ["analytics"], ...rest2 } = options || {};
   accept({
@@ -541,9 +536,9 @@ var enableForms = (tropa) => {
 
 // src/links.ts
 var enableOutboundLinks = (tropa) => {
-  const clicked = ({ target }) => quietly(() => {
+  const clicked = ({ target, button }) => quietly(() => {
     const link = target.closest("a[href]");
-    if (!link.host || link.host === location.host) return;
+    if (!link.host || link.host === location.host || button > 1) return;
     tropa.track("Link Clicked", { url: link.href });
     link.href = tropa.link(link.href);
   });

@@ -8,9 +8,9 @@ var quietly = (work) => {
 
 // src/links.ts
 var enableOutboundLinks = (tropa) => {
-  const clicked = ({ target }) => quietly(() => {
+  const clicked = ({ target, button }) => quietly(() => {
     const link = target.closest("a[href]");
-    if (!link.host || link.host === location.host) return;
+    if (!link.host || link.host === location.host || button > 1) return;
     tropa.track("Link Clicked", { url: link.href });
     link.href = tropa.link(link.href);
   });

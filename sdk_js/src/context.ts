@@ -14,12 +14,6 @@ declare const self: typeof globalThis & { Temporal?: typeof Temporal };
 
 const slow: Properties = {};
 
-/** The page an event happened on. Nothing here reads layout. */
-export const pageFacts = (address: string, title: string, referrer: string): Properties => {
-  const { pathname, search, href } = new URL(address);
-  return { path: pathname, referrer, search, title, url: href };
-};
-
 /** What may be slow is asked when the page is idle: Intl takes 80-170 ms at 4x throttle to name the zone, Temporal 0.1. */
 export const askSlowFacts = () =>
   (self.requestIdleCallback || setTimeout)(() =>

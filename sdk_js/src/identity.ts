@@ -10,7 +10,7 @@ let user: User = { traits: {} };
 /** Script writes set-at 0: the collector re-sets the cookie with its first answer, before Safari's seven days count. */
 const keepId = (id: string) => {
   memory = id;
-  writeCookie(keyOf('id'), id && `${id}.0`);
+  writeCookie('id', id && `${id}.0`);
   write('id', id);
 };
 

@@ -10,10 +10,11 @@ const sign = (id: string, time: string) =>
 const isOwn = ({ hostname }: URL) =>
   settings.linker.some((domain) => `.${hostname}`.endsWith(`.${domain}`));
 
-export const mark = (address: string): string => {
+/** The address with the id; nothing for a domain that is not the site's own. */
+export const mark = (address: string): string | undefined => {
   const url = new URL(address);
   const id = visitorId();
-  if (!id || !isOwn(url)) return address;
+  if (!id || !isOwn(url)) return;
   url.searchParams.set(keyOf('id'), sign(id, `${Date.now()}`));
   return url.href;
 };

@@ -3,11 +3,11 @@ import type { Tropa } from './types';
 
 /** `Link Clicked` for links that leave the host; links to the `linker` domains are marked. Returns the cleanup. */
 export const enableOutboundLinks = (tropa: Pick<Tropa, 'track' | 'link'>): (() => void) => {
-  const clicked = ({ target }: Event) =>
+  const clicked = ({ target, button }: MouseEvent) =>
     quietly(() => {
       const link = (target as Element).closest<HTMLAnchorElement>('a[href]')!;
-      // Addresses without a host are `mailto:` and the like.
-      if (!link.host || link.host === location.host) return;
+      // Addresses without a host are `mailto:` and the like; the right button opens a menu.
+      if (!link.host || link.host === location.host || button > 1) return;
       tropa.track('Link Clicked', { url: link.href });
       link.href = tropa.link(link.href);
     });

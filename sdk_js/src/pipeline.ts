@@ -16,8 +16,8 @@ let opened: () => void;
 export const accept = (event: TropaEvent): unknown => {
   const state = settings.consent;
   const purposes = event.context.consent.purposes.filter((purpose) => !gpc() || !/^(sale|advertising)$/.test(purpose));
-  // Without ids there is nobody to identify.
-  const refused = /^denied|^cookieless(identify|alias)$/.test(state + event.type) ? 'consent' : !purposes[0] && 'gpc';
+  // Without ids there is nobody to identify or to alias; a state that is none of ours is a refusal.
+  const refused = /^granted|^cookieless(?![ia])/.test(state + event.type) ? !purposes[0] && 'gpc' : 'consent';
   if (refused) return fire('drop', event, { code: refused });
   event.anonymousId = granted() ? visitorId() : (event.userId = undefined);
   // What another script left under our keys costs the session, never the event.
@@ -45,7 +45,7 @@ const wipe = () => {
   clear();
   forget();
   endSession();
-  writeCookie(keyOf('ack'), '');
+  writeCookie('ack', '');
   eachStored((suffix) => suffix === 'consent' || write(suffix));
 };
 
@@ -64,7 +64,8 @@ export const start = (onOpen: () => void) => {
   opened = onOpen;
   askSlowFacts();
   addEventListener('visibilitychange', () => (document.hidden ? leave() : resume()));
-  addEventListener('prerenderingchange', open);
+  // It does not bubble: on its way down it is seen all the same.
+  addEventListener('prerenderingchange', open, true);
   addEventListener('pagehide', leave);
   addEventListener('online', resume);
   addEventListener('storage', ({ key }) => {

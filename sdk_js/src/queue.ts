@@ -55,8 +55,8 @@ export const clear = () => {
   clearTimeout(heartbeat);
 };
 
-export const save = () => {
-  const { hidden } = document;
+export const save = (leaving?: boolean) => {
+  const hidden = leaving || document.hidden;
   const end = Date.now() + (hidden ? HIDDEN_LEASE : LEASE);
   clearTimeout(heartbeat);
   if (batches[0] && !hidden) heartbeat = setTimeout(save, HEARTBEAT);
@@ -71,7 +71,7 @@ export const claimed = () => {
   return batches;
 };
 
-const keep = (wanted: (batch: Batch) => unknown) => {
+export const keep = (wanted: (batch: Batch) => unknown) => {
   batches = batches.filter(wanted);
 };
 
@@ -89,16 +89,15 @@ const bound = () => {
   }
 };
 
-/** Takes over what other pages left; whether there are queues with a lease that still holds. */
-export const adopt = (): boolean => {
+/** Takes over what other pages left; `later` is called for a queue whose lease still holds. */
+export const adopt = (later: () => void) => {
   const now = Date.now();
-  let leased = false;
   claimed();
   eachStored((other) => {
     if (other === key || !/^q_/.test(other)) return;
     const [end, ...left] = leaseOf(other);
     // A lease further away than any lease is a clock that jumped.
-    if (end > now && end - now <= LEASE) return (leased = true);
+    if (end > now && end - now <= LEASE) return later();
     write(other);
     left.forEach((batch) => {
       if (now - batch.at < MAX_AGE) batches.unshift({ ...batch, state: batch.state | CLOSED });
@@ -109,12 +108,6 @@ export const adopt = (): boolean => {
   const acknowledged = readCookie(keyOf('ack'));
   keep(({ id }) => !acknowledged.includes(id));
   bound();
-  save();
-  return leased;
-};
-
-export const remove = (batch: Batch) => {
-  keep((other) => other !== batch);
   save();
 };
 

@@ -1,7 +1,7 @@
 import { granted, waiting } from './consent';
 import { batchContext } from './context';
 import { fire } from './listeners';
-import { adopt, claimed, halve, parsed, remove, save, size, TRIED, type Batch } from './queue';
+import { adopt, claimed, halve, keep, parsed, save, size, TRIED, type Batch } from './queue';
 import { settings } from './settings';
 import { quietly } from './storage';
 import type { Reason } from './types';
@@ -15,7 +15,7 @@ const AFTERMATH = 5_000;
 /** Browsers allow 64 KB of keepalive requests in flight, a page's other scripts included. */
 const KEEPALIVE_BYTES = 60_000;
 
-type Reply = Partial<Reason> & { errors?: (Reason & { index: number })[] };
+type Reply = Partial<Reason> & { errors?: (Reason & { messageId: string })[] };
 
 const flights = new Set<AbortController>();
 let bytesInFlight = 0;
@@ -29,15 +29,15 @@ const credentials = () =>
   granted() && settings.url.includes(location.hostname.split('.').slice(-2).join('.')) ? 'include' : 'omit';
 
 /** The body with the time of this attempt; the events keep theirs. */
-const bodyOf = ({ id, reset, dropped, items }: Batch) =>
+const bodyOf = (batch: Batch) =>
   `${JSON.stringify({
     writeKey: settings.writeKey,
-    batchId: id,
+    batchId: batch.id,
     sentAt: new Date(),
-    reset,
-    dropped,
+    reset: batch.reset,
+    dropped: batch.dropped,
     context: batchContext(),
-  }).slice(0, -1)},"batch":[${items}]}`;
+  }).slice(0, -1)},"batch":[${batch.items}]}`;
 
 const wake = (delay: number) => {
   timer = timer || setTimeout(send, delay);
@@ -55,24 +55,29 @@ export const send = () => {
 };
 
 const settle = (batch: Batch, status: number, reply: Reply, retryAfter: number) => {
-  if (/^(0|4(08|25|29)|5..)$/.test(status as unknown as string)) {
+  // Final are a 200 and the sender's own faults; whatever else answers, a proxy's 204 too, has stored nothing.
+  if (!/200|4(?!08|25|29)../.test(status as unknown as string)) {
     rest();
-    return wake(Math.min(retryAfter, 3600) * 1000 || Math.min(60_000, 1000 * 2 ** failures++) * (1 - Math.random() / 2));
+    const backoff = Math.min(60_000, 1000 * 2 ** failures++) * (1 - Math.random() / 2);
+    return wake(Math.min(retryAfter, 3600) * 1000 || backoff);
   }
   failures = 0;
   if (status === 413 && batch.items[1]) halve(batch);
   else {
-    remove(batch);
+    keep((other) => other !== batch);
+    save();
     // The collector names the events that it refused of a batch; any other final answer refuses all of it.
-    parsed(batch).forEach((event, index) => {
-      const reason = status === 200 ? (reply.errors || []).find((error) => error.index === index) : { status, ...reply };
+    parsed(batch).forEach((event) => {
+      // By id: the oldest events of the batch may have given way since it was sent.
+      const reason = status === 200 ? (reply.errors || []).find(({ messageId }) => messageId === event.messageId) : { status, ...reply };
       if (reason) fire('drop', event, reason);
     });
   }
   send();
 };
 
-const post = async (batch: Batch, body: string, bytes: number) => {
+const post = async (batch: Batch, body: string) => {
+  const bytes = size(body);
   const flight = new AbortController();
   let status = 0;
   let retryAfter = 0;
@@ -101,22 +106,20 @@ const post = async (batch: Batch, body: string, bytes: number) => {
   else setTimeout(afterAbort, AFTERMATH);
 };
 
-/** Whether the browser took the batch. */
 const attempt = (batch: Batch, leaving?: boolean): unknown => {
   const body = bodyOf(batch);
-  const bytes = size(body);
-  if (!leaving || bytesInFlight + bytes < KEEPALIVE_BYTES) post(batch, body, bytes);
+  if (!leaving || bytesInFlight + size(body) < KEEPALIVE_BYTES) post(batch, body);
   // A beacon has no answer: its events stay until the acknowledgement cookie or a later attempt.
   else if (credentials() === 'omit' || !navigator.sendBeacon(settings.url, body))
     return batch.items[1] && (halve(batch), attempt(batch, leaving));
-  return (batch.state = TRIED);
+  batch.state = TRIED;
 };
 
 /** The page may be gone any moment: everything that was not tried yet goes out at once. */
 export const leave = () => {
-  let batch: Batch | undefined | false;
-  while ((batch = !waiting() && claimed().find(({ state }) => state < TRIED)) && attempt(batch, true));
-  save();
+  // Halves are met too, behind the batch that they were cut from.
+  for (const batch of claimed()) if (!waiting() && batch.state < TRIED) attempt(batch, true);
+  save(true);
 };
 
 export const schedule = (events: number) => {
@@ -127,7 +130,7 @@ export const schedule = (events: number) => {
 /** Takes over what other pages left and sends it. */
 const takeOver = () => {
   rescan = 0;
-  if (granted() && adopt()) lookAgain();
+  if (granted()) adopt(lookAgain);
   send();
 };
 

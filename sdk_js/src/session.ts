@@ -13,7 +13,7 @@ let seen: string | undefined;
 export const landingTags = (search: string): string => {
   const tags: Properties = {};
   new URLSearchParams(search).forEach((value, key) => {
-    if (/^utm_|cl(ic)?k?id$|braid$|fat_id$/.test(key))
+    if (/^utm_|(cl(ic)?k?id|braid|fat_id)$/.test(key))
       tags[key.replace('utm_campaign', 'name').replace('utm_', '')] = value.slice(0, 512);
   });
   return JSON.stringify(tags);

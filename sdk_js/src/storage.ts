@@ -21,16 +21,19 @@ export const write = <Value>(suffix: string, value?: Value) =>
 /** Visits the suffixes there are. */
 export const eachStored = (visit: (suffix: string) => unknown) =>
   quietly(() =>
-    Object.keys(localStorage).forEach((key) => key.startsWith(keyOf('')) && visit(key.slice(keyOf('').length))),
+    Object.keys(localStorage).forEach((key) => {
+      const [before, suffix] = key.split(keyOf(''));
+      before || visit(suffix);
+    }),
   );
 
 export const readCookie = (name: string): string =>
   quietly(() => `; ${document.cookie}`.split(`; ${name}=`)[1].split(';')[0]) || '';
 
 /** 400 days, the most that Chromium keeps; an empty value deletes. */
-export const writeCookie = (name: string, value: string) =>
+export const writeCookie = (suffix: string, value: string) =>
   quietly(() => {
     document.cookie =
-      `${name}=${value};path=/;max-age=${value ? 34560000 : 0};samesite=lax;domain=${settings.domain || ''}` +
+      `${keyOf(suffix)}=${value};path=/;max-age=${value ? 34560000 : 0};samesite=lax;domain=${settings.domain || ''}` +
       (location.protocol > 'http:' ? ';secure' : '');
   });

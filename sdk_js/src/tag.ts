@@ -7,7 +7,7 @@ import { settings } from './settings';
 import { open, type Call } from './tropa';
 
 const script = document.currentScript as HTMLScriptElement;
-const { key, auto = '', linker = '-', ...rest } = script.dataset;
+const { key, auto = '', linker = '', ...rest } = script.dataset;
 const { name = settings.name as string } = rest;
 const page = window as unknown as Record<string, any>;
 const stub = Object(page[name]);
@@ -16,10 +16,11 @@ const stub = Object(page[name]);
 if (stub.push || !stub.identify) {
   const tropa = open(
     {
-      url: new URL('/v1/batch', script.src).href,
       ...rest,
+      // A script that is part of the page has no address of its own.
+      url: new URL(rest.url || '/v1/batch', script.src || location.href).href,
       writeKey: key,
-      linker: linker.match(/\S+/g),
+      linker: linker.split(' '),
     } as object,
     stub.push ? (stub as Call[]) : [],
   );

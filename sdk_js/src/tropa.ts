@@ -1,5 +1,4 @@
 import { waiting } from './consent';
-import { pageFacts } from './context';
 import { uuid } from './ids';
 import { getUser, identifyUser, renewId, setUser, visitorId } from './identity';
 import { mark } from './linker';
@@ -26,7 +25,11 @@ let current: Call;
 let viewed = '';
 let previous = '';
 
-const facts = () => pageFacts(current[3], current[4] || document.title, previous || document.referrer);
+/** The page of the call. Nothing here reads layout. */
+const facts = (): Properties => {
+  const { pathname, search, href } = new URL(current[3]);
+  return { path: pathname, referrer: previous || document.referrer, search, title: current[4] || document.title, url: href };
+};
 
 const emit = (type: TropaEvent['type'], fields: Properties, options?: CallOptions) => {
   const { context, purposes = ['analytics'], ...rest } = options || {};

@@ -138,14 +138,38 @@ test.each([401, 403, 404, 400])('%s is final and said through drop', async (stat
   expect(page.stored()).toEqual([]);
 });
 
-test('an event that the reply refuses is dropped alone', async () => {
-  const errors = [{ index: 1, code: 'missing_field', path: 'event', message: 'no' }];
-  const page = await openPage({ answer: { status: 200, reply: { success: true, errors } } });
-  const drops: unknown[] = [];
-  page.tropa.on('drop', (event, reason) => drops.push([event.event, reason.code]));
+test('an event that the reply refuses is dropped alone, whatever gave way before it meanwhile', async () => {
+  const page = await openPage();
+  const drops: string[] = [];
+  page.tropa.on('drop', (event, reason) => drops.push(`${event.event} ${reason.code}`));
   track(page, 3);
+  page.tropa.flush();
+  track(page, 998, 3);
+  const { messageId } = page.sent[0].body.batch[1];
+  await page.sent[0].settle({ status: 200, reply: { success: true, errors: [{ index: 1, messageId, code: 'missing_field' }] } });
+  expect(drops).toEqual(['e0 full', 'e1 missing_field']);
+});
+
+test('Retry-After holds for a page that goes on making events', async () => {
+  const page = await openPage();
+  track(page, 1);
   await pass(250);
-  expect(drops).toEqual([['e1', 'missing_field']]);
+  await page.sent[0].settle({ status: 503, reply: {}, retryAfter: '7' });
+  track(page, 45, 1);
+  await pass(6_999);
+  expect(page.sent).toHaveLength(1);
+  await pass(1);
+  expect(page.sent).toHaveLength(2);
+});
+
+test.each([204, 202, 304])('only a 200 is an acknowledgement: %s is retried', async (status) => {
+  const page = await openPage({ answer: { status, reply: {} } });
+  track(page, 1);
+  await pass(250);
+  expect(page.stored()[0][1].items).toHaveLength(1);
+  page.answer = ACCEPTED;
+  await pass(1000);
+  expect([page.sent.length, page.stored()]).toEqual([2, []]);
 });
 
 test('hidden: everything untried goes out at once, beside what is in flight', async () => {
@@ -188,6 +212,23 @@ test('events that no beacon takes stay for later', async () => {
   await pass(1000);
   expect(page.names().slice(8)).toEqual([0, 1, 2, 3, 4, 5].map((i) => `later${i}`));
   expect(page.stored()).toEqual([]);
+});
+
+test('an event too large for a page that leaves holds back no other', async () => {
+  const page = await openPage({ beacon: () => false });
+  page.tropa.track('small');
+  page.tropa.track('huge', { text: 'x'.repeat(70_000) });
+  page.tropa.track('behind');
+  page.hide();
+  expect(page.names()).toEqual(['small', 'behind']);
+  expect(page.stored()[0].slice(1).flatMap((batch: any) => batch.items)).toHaveLength(3);
+});
+
+test('the lease ends with pagehide too, where the page is not told that it is hidden', async () => {
+  const page = await openPage();
+  track(page, 1);
+  page.dispatch('pagehide');
+  expect(page.stored()[0][0]).toBe(Date.now() + 2000);
 });
 
 test('the next page adopts what a page left, two seconds after it hid', async () => {

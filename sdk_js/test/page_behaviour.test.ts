@@ -359,6 +359,17 @@ describe('consent', () => {
     expect(drops).toEqual([['identify', 'consent']]);
   });
 
+  test('a state that is none is a refusal', async () => {
+    const page = await openPage({ answer: ACCEPTED });
+    const drops: unknown[] = [];
+    page.tropa.on('drop', (event, reason) => drops.push([event.type, reason.code]));
+    page.tropa.consent('Denied' as any);
+    page.tropa.identify('42', { email: 'anna@example.com' });
+    page.tropa.track('a');
+    await pass(300);
+    expect([page.sent, page.cookies, drops]).toEqual([[], {}, [['identify', 'consent'], ['track', 'consent']]]);
+  });
+
   test('GPC refuses sale and advertising, and travels as a signal', async () => {
     const drops: unknown[] = [];
     const { all } = await delivered({ gpc: true }, ({ tropa }) => {

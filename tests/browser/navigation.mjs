@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createWorld, sleep, until } from '../../sdk_js/browser/world.mjs';
 
-const world = createWorld();
+const world = createWorld({ bfcache: true });
 
 const views = (label) => world.recorder.events.filter(({ type, context }) => type === 'page' && context.page.url.includes(label));
 const paths = (label) => views(label).map(({ context }) => context.page.url.replace(/^https?:\/\/[^/]+/, '').replace(/[?&]label=\w+|[?&](auto|url)=[^&#]*/g, ''));
@@ -57,15 +57,16 @@ test('back from the cache, with a request in flight: one more view, nothing lost
   await sleep(50);
   await page.goto(`${world.site.origin}/plain`);
   await sleep(300);
-  await page.goBack();
+  // Not goBack(): it waits for a load event, and a page from the cache has none.
+  await page.evaluate(() => { setTimeout(() => history.back()); });
+  assert.ok(await until(() => page.evaluate(() => window.alive).catch(() => undefined)), 'the very page is back');
   world.gate.delayMs = 0;
-  const cached = await page.evaluate(() => window.alive === true);
   await page.evaluate(() => tropa.track('Back'));
   assert.ok(await world.event(({ event }) => event === 'Back'));
   await sleep(2500);
   const stored = world.recorder.stored().filter(({ event }) => event === 'Into the cache');
   assert.equal(stored.length, 1);
-  assert.equal(views('bf').length, 2, `restored from the cache: ${cached}`);
+  assert.equal(views('bf').length, 2);
   assert.deepEqual(await page.evaluate(() => Object.keys(localStorage).filter((key) => key.includes('_q_'))), []);
 });
 
@@ -97,7 +98,8 @@ test('events made while prerendering wait for the activation', async () => {
   const init = () => {
     let prerendering = true;
     Object.defineProperty(document, 'prerendering', { get: () => prerendering, configurable: true });
-    window.activate = () => { prerendering = false; document.dispatchEvent(new Event('prerenderingchange', { bubbles: true })); };
+    // As Chromium's own does, it does not bubble.
+    window.activate = () => { prerendering = false; document.dispatchEvent(new Event('prerenderingchange')); };
   };
   const page = await world.open({ init, data: { auto: 'pages', label: 'pre' } });
   await sleep(500);

@@ -27,6 +27,9 @@ const pages = {
   '/strict': strict,
   '/twice': () => html(script('data-auto="pages"') + script('data-auto="pages"')),
   '/clobbered': () => html('', `<form id="tropa"><input name="identify2"></form>${script()}`),
+  '/inline': () => html(`<script data-key="${KEY}" data-url="${world.gate.url}">${dist('tropa.js')}</script>`),
+  '/relative': () => html(`<script src="/t.js" data-key="${KEY}" data-url="/own/path"></script>`),
+  '/own/path': (_, { headers }) => { ownPath.push(headers.cookie ?? ''); return '{}'; },
   '/named': () => html(script('data-name="shop"')),
   '/load': () => html(`<script>${dist('stub.js')};tropa.track('Before load');tropa.load('${KEY}', { url: '${world.gate.url}' })</script><script src="/t.js"></script>`),
   '/frames': () => html('', '<iframe sandbox="allow-scripts" src="/frame"></iframe>'),
@@ -34,6 +37,7 @@ const pages = {
   '/partitioned': () => html('', `<iframe src="${world.site.elsewhere}/inside"></iframe>`),
   '/inside': () => html(script(), `<script>onload = () => tropa.track('Partitioned')</script>`),
 };
+const ownPath = [];
 const world = createWorld({ pages });
 
 test('strict CSP with a nonce, SRI and Trusted Types: early calls and all helpers work', async () => {
@@ -74,6 +78,20 @@ test('every name can be changed', async () => {
   await sleep(300);
   const left = await page.evaluate(() => [typeof window.tropa, /shop_id=/.test(document.cookie), ...Object.keys(localStorage).sort()]);
   assert.deepEqual(left, ['undefined', true, 'shop_id', 'shop_session']);
+});
+
+test('a page may hold the whole script in itself', async () => {
+  const page = await world.open({ path: '/inline' });
+  await page.evaluate(() => tropa.track('Inline'));
+  assert.ok(await world.event(({ event }) => event === 'Inline'));
+  assert.deepEqual(page.thrown, []);
+});
+
+test('a batch address without a host is the site’s own, cookies and all', async () => {
+  const page = await world.open({ path: '/relative' });
+  await page.evaluate(() => { tropa.track('Own path'); tropa.flush(); });
+  await until(() => ownPath.length);
+  assert.match(ownPath[0], /tropa_id=/);
 });
 
 test('load() through the stub', async () => {
@@ -124,6 +142,20 @@ test('forms and outbound links: what was typed stays at home', async () => {
   assert.deepEqual(submitted.properties, { id: 'newsletter', name: 'news', action: '/plain' });
   assert.ok(!JSON.stringify(submitted).includes('secret'));
   assert.deepEqual(page.thrown, []);
+});
+
+test('an outbound link counts when it is followed, not when its menu is opened', async () => {
+  const page = await world.open({ data: { auto: 'links' } });
+  await page.evaluate((href) => {
+    document.body.innerHTML = `<a href="${href}/plain?followed">out</a>`;
+    document.querySelector('a').addEventListener('click', (event) => event.preventDefault());
+  }, world.site.elsewhere);
+  await page.click('a', { button: 'right' });
+  await page.click('a');
+  const clicks = () => world.named('Link Clicked').filter(({ properties }) => properties.url.endsWith('followed'));
+  assert.ok(await until(() => clicks().length));
+  await sleep(400);
+  assert.equal(clicks().length, 1);
 });
 
 const SHAPES = [

@@ -2,7 +2,7 @@ export type Properties = Record<string, unknown>;
 /** Event names and the shape of their properties; the default accepts any. */
 export type EventMap = Record<string, object>;
 /**
- * - `pending`: events wait in memory (100 at most), nothing is read, written or sent
+ * - `pending`: events wait in memory (100 at most), nothing is written or sent
  * - `granted`: waiting events leave with their original times
  * - `denied`: everything is dropped and deleted but the choice itself
  * - `cookieless`: events leave without any id, nothing is stored
