@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import jsonschema
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
@@ -58,3 +59,20 @@ def test_the_document_has_every_route_of_the_api(collector: CollectorProcess) ->
     methods = ("GET ", "POST ", "DELETE ", "PUT ")
     undescribed = [label for label, one in OPERATIONS.items() if one.definition.raw["summary"].startswith(methods)]
     assert undescribed == [], "say in admin/openapi.py what it does"
+
+
+def test_the_document_says_how_to_read_a_list_to_its_end() -> None:
+    lists = [
+        {one["name"]: one.get("description", "") for one in operation["parameters"]}
+        for path in DOCUMENT["paths"].values()
+        for operation in path.values()
+    ]
+    assert ["until `next` is null" in one["before"] for one in lists if "before" in one] == [True] * 5
+
+
+def test_a_row_of_an_import_may_name_the_ids_of_other_systems() -> None:
+    body = DOCUMENT["paths"]["/api/v1/import"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    row = {"row": 1, "userId": "42", "context": {"externalIds": [{"type": "ext.crm", "id": "7"}]}}
+    jsonschema.validate({"import": "crm", "at": "2026-11-21T00:00:00Z", "rows": [row]}, body)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"import": "crm", "at": "2026-11-21T00:00:00Z", "rows": [{**row, "context": {"page": {}}}]}, body)

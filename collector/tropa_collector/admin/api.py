@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from tropa_collector.admin.answers import Json
 from tropa_collector.admin.auth import RequireToken
 from tropa_collector.admin.console.door import Door
 from tropa_collector.admin.console.sessions import Sessions
@@ -23,11 +24,11 @@ from tropa_collector.admin.contacts import contact_routes
 from tropa_collector.admin.destinations import destination_routes
 from tropa_collector.admin.imports import import_routes
 from tropa_collector.admin.openapi import with_document
-from tropa_collector.admin.parameters import BadParameter, number, since
+from tropa_collector.admin.parameters import BadParameter, limit, page_of, since
 from tropa_collector.admin.rights import rights_routes
 from tropa_collector.errors import RequestError
 from tropa_collector.forward.supervisor import Forwarders
-from tropa_collector.metrics import Counters, exposition
+from tropa_collector.metrics import OUTCOMES, Counters, exposition
 from tropa_collector.pipeline import Pipeline
 from tropa_collector.receive.keys import KeyRing
 from tropa_collector.settings import Settings
@@ -35,7 +36,7 @@ from tropa_collector.store.protocol import ContactReader, EventLog, EventQuery, 
 from tropa_collector.store.views import Views
 from tropa_collector.transfer.replay import replay
 
-MAX_LIMIT = 1_000
+MAX_IDS = 1_000  # of one replay
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +54,6 @@ class AdminParts:
     views: Views
     console_sessions: Sessions
     forwarders: Forwarders
-
-
-class _Json(Response):
-    media_type = "application/json"
-
-    def render(self, content: Any) -> bytes:
-        return orjson.dumps(content)
 
 
 def admin_app(parts: AdminParts) -> Starlette:
@@ -104,15 +98,15 @@ def _routes(api: _Api) -> list[Route]:
 
 async def health(_: Request) -> Response:
     """Alive. Whether it can commit is ``/ready``."""
-    return _Json({"status": "alive"})
+    return Json({"status": "alive"})
 
 
 def ready_response(log: EventLog) -> Response:
     """200 when a commit made now would be accepted, else 503 with the reason."""
     state = log.state
     if state.ready:
-        return _Json({"status": "ready"})
-    return _Json(
+        return Json({"status": "ready"})
+    return Json(
         {"status": "not_ready", "code": state.code, "message": state.message},
         status_code=503,
         headers={"Retry-After": "1"},
@@ -143,28 +137,21 @@ class _Api:
             source=asked.get("source"),
             since=since(request),
             before=asked.get("before"),
-            limit=number(request, "limit", 100, MAX_LIMIT),
+            limit=limit(request),
         )
-        try:
-            page = await self._parts.reader.events(query)
-        except ValueError as error:
-            raise BadParameter(str(error)) from None
-        return _Json({"events": page.rows, "next": page.next})
+        page = await page_of(self._parts.reader.events(query))
+        return Json({"events": page.rows, "next": page.next})
 
     async def quarantine(self, request: Request) -> Response:
         asked = request.query_params
-        try:
-            page = await self._parts.reader.quarantine(
-                code=asked.get("code"), before=asked.get("before"), limit=number(request, "limit", 100, MAX_LIMIT)
-            )
-        except ValueError as error:
-            raise BadParameter(str(error)) from None
-        return _Json({"quarantine": page.rows, "next": page.next})
+        wanted = self._parts.reader.quarantine(code=asked.get("code"), before=asked.get("before"), limit=limit(request))
+        page = await page_of(wanted)
+        return Json({"quarantine": page.rows, "next": page.next})
 
     async def replay(self, request: Request) -> Response:
         code, ids = _asked_replay(await request.body())
         parts = self._parts
-        return _Json(await replay(parts.pipeline, parts.reader, parts.ring, code=code, ids=ids))
+        return Json(await replay(parts.pipeline, parts.reader, parts.ring, code=code, ids=ids))
 
     async def stats(self, _: Request) -> Response:
         counters = self._parts.counters
@@ -172,7 +159,7 @@ class _Api:
             source: {
                 "received": received,
                 "in_flight": counters.in_flight[source],
-                **{outcome: counters.outcomes[source, outcome] for outcome in ("stored", "duplicate", "quarantined", "refused")},
+                **{outcome: counters.outcomes[source, outcome] for outcome in OUTCOMES},
             }
             for source, received in counters.received.items()
         }
@@ -183,7 +170,7 @@ class _Api:
             "warnings": counters.warnings,
         }
         store = {**await self._parts.reader.totals(), **self._parts.log.gauges()}
-        return _Json({"process": process, "store": store, "destinations": self._parts.forwarders.states()})
+        return Json({"process": process, "store": store, "destinations": self._parts.forwarders.states()})
 
 
 def _asked_replay(body: bytes) -> tuple[str | None, list[int]]:
@@ -196,29 +183,27 @@ def _asked_replay(body: bytes) -> tuple[str | None, list[int]]:
         code, ids = asked.get("code"), asked.get("ids")
         if isinstance(code, str | None) and (ids is None or _are_ids(ids)):
             return code, ids or []
-    raise BadParameter(f'Send {{"code": "..."}} or {{"ids": [1, 2]}}, at most {MAX_LIMIT}, or nothing at all for everything.')
+    raise BadParameter(f'Send {{"code": "..."}} or {{"ids": [1, 2]}}, at most {MAX_IDS}, or nothing at all for everything.')
 
 
 def _are_ids(value: object) -> bool:
-    return (
-        isinstance(value, list) and 1 <= len(value) <= MAX_LIMIT and all(type(one) is int and abs(one) < 1 << 63 for one in value)
-    )
+    return isinstance(value, list) and 1 <= len(value) <= MAX_IDS and all(type(one) is int and abs(one) < 1 << 63 for one in value)
 
 
 async def _request_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestError)
     wait = error.retry_after_seconds
     headers = None if wait is None else {"Retry-After": str(wait)}
-    return _Json({"code": error.code, "message": error.message}, status_code=error.status, headers=headers)
+    return Json({"code": error.code, "message": error.message}, status_code=error.status, headers=headers)
 
 
 async def _fault(_: Request, __: Exception) -> Response:
     """What is not foreseen; the server logs it."""
-    return _Json({"code": "internal_error", "message": "The collector failed; the fault is in its log."}, status_code=500)
+    return Json({"code": "internal_error", "message": "The collector failed; the fault is in its log."}, status_code=500)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "error")
     message = f"{request.method} {request.url.path}: {error.detail}."
-    return _Json({"code": code, "message": message}, status_code=error.status_code, headers=error.headers)
+    return Json({"code": code, "message": message}, status_code=error.status_code, headers=error.headers)

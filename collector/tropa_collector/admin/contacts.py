@@ -11,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tropa_collector.admin.parameters import BadParameter, number, since
+from tropa_collector.admin.answers import Json
+from tropa_collector.admin.parameters import BadParameter, limit, number, page_of, since
 from tropa_collector.admin.refs import parse_ref
 from tropa_collector.errors import NotFound
 from tropa_collector.store.protocol import ContactQuery, Operation, Ref
@@ -19,19 +20,11 @@ from tropa_collector.store.protocol import ContactQuery, Operation, Ref
 if TYPE_CHECKING:
     from tropa_collector.admin.api import AdminParts
 
-MAX_LIMIT = 1_000
 MAX_SPLIT = 100  # identifiers named in one request
 MAX_REASON_CHARS = 500
 _ROOT = "/api/v1/contacts"
 _MERGE = 'Send {"a": "user_id:42", "b": "email:anna@example.com", "actor": "who", "reason": "why"}.'
 _SPLIT = 'Send {"merge_id": 7} or {"identifiers": ["phone:+79161234567"]}, with "actor" and "reason" if you like.'
-
-
-class _Json(Response):
-    media_type = "application/json"
-
-    def render(self, content: Any) -> bytes:
-        return orjson.dumps(content)
 
 
 class Said(NamedTuple):
@@ -71,45 +64,34 @@ class _Contacts:
             not_did=asked.get("not_did"),
             since=since(request),
             before=asked.get("before"),
-            limit=number(request, "limit", 100, MAX_LIMIT),
+            limit=limit(request),
         )
-        try:
-            page = await self._parts.contacts.search(query)
-        except ValueError as error:
-            raise BadParameter(str(error)) from None
-        return _Json({"contacts": page.rows, "next": page.next})
+        page = await page_of(self._parts.contacts.search(query))
+        return Json({"contacts": page.rows, "next": page.next})
 
     async def contact(self, request: Request) -> Response:
-        return _Json(_present(await self._parts.contacts.contact(self._ref(request)), request))
+        return Json(_present(await self._parts.contacts.contact(self._ref(request)), request))
 
     async def timeline(self, request: Request) -> Response:
-        before, limit = request.query_params.get("before"), number(request, "limit", 100, MAX_LIMIT)
-        try:
-            page = await self._parts.contacts.timeline(self._ref(request), before=before, limit=limit)
-        except ValueError as error:
-            raise BadParameter(str(error)) from None
-        page = _present(page, request)
-        return _Json({"events": page.rows, "next": page.next})
+        wanted = self._parts.contacts.timeline(self._ref(request), before=request.query_params.get("before"), limit=limit(request))
+        page = _present(await page_of(wanted), request)
+        return Json({"events": page.rows, "next": page.next})
 
     async def why(self, request: Request) -> Response:
         a, b = (request.query_params.get(name) for name in "ab")
         if (a is None) != (b is None):
             raise BadParameter("Name both `a` and `b`, or neither.")
         pair = None if a is None or b is None else (self._parsed(a), self._parsed(b))
-        return _Json(_present(await self._parts.contacts.why(self._ref(request), pair), request))
+        return Json(_present(await self._parts.contacts.why(self._ref(request), pair), request))
 
     async def changes(self, request: Request) -> Response:
-        after, limit = number(request, "after", 0, 10**18), number(request, "limit", 100, MAX_LIMIT)
-        rows = await self._parts.contacts.changes(after=after, limit=limit)
-        return _Json({"changes": rows, "next": str(rows[-1]["id"]) if rows else str(after)})
+        after = number(request, "after", 0, 10**18)
+        rows = await self._parts.contacts.changes(after=after, limit=limit(request))
+        return Json({"changes": rows, "next": str(rows[-1]["id"]) if rows else str(after)})
 
     async def apart(self, request: Request) -> Response:
-        before, limit = request.query_params.get("before"), number(request, "limit", 100, MAX_LIMIT)
-        try:
-            page = await self._parts.contacts.apart(after=before, limit=limit)
-        except ValueError as error:
-            raise BadParameter(str(error)) from None
-        return _Json({"cannot_link": page.rows, "next": page.next})
+        page = await page_of(self._parts.contacts.apart(after=request.query_params.get("before"), limit=limit(request)))
+        return Json({"cannot_link": page.rows, "next": page.next})
 
     async def merge(self, request: Request) -> Response:
         body = await _object(request, _MERGE)
@@ -147,7 +129,7 @@ class _Contacts:
         return await self._operate("rebuild_contact", contact=chosen, **_said(body, shape)._asdict())
 
     async def _operate(self, name: str, **arguments: Any) -> Response:
-        return _Json(await self._parts.log.operate(Operation(name, arguments)))
+        return Json(await self._parts.log.operate(Operation(name, arguments)))
 
     def _ref(self, request: Request) -> Ref:
         """Read from the path as it was sent: only there a slash within the value differs from one behind it."""

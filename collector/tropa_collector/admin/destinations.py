@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+
+from tropa_collector.admin.answers import Json
 
 if TYPE_CHECKING:
     from tropa_collector.admin.api import AdminParts
@@ -20,22 +21,20 @@ def destination_routes(parts: AdminParts) -> list[Route]:
     forwarders = parts.forwarders
 
     async def listed(_: Request) -> Response:
-        return _json({"destinations": forwarders.states()})
+        return Json({"destinations": forwarders.states()})
 
     async def pause(request: Request) -> Response:
-        return _json(await forwarders.ask("pause", request.path_params["name"]))
+        return Json(await forwarders.ask("pause", request.path_params["name"]))
 
     async def resume(request: Request) -> Response:
-        return _json(await forwarders.ask("resume", request.path_params["name"]))
+        return Json(await forwarders.ask("resume", request.path_params["name"]))
 
     async def dead_letters(request: Request) -> Response:
         letters = forwarders.dead_letters(request.path_params["name"])
-        return _json(
-            {"dead_letters": [letter._asdict() for letter in letters[: -MAX_DEAD_LETTERS - 1 : -1]], "total": len(letters)}
-        )
+        return Json({"dead_letters": [letter._asdict() for letter in letters[: -MAX_DEAD_LETTERS - 1 : -1]], "total": len(letters)})
 
     async def replay(request: Request) -> Response:
-        return _json(await forwarders.ask("replay", request.path_params["name"]))
+        return Json(await forwarders.ask("replay", request.path_params["name"]))
 
     return [
         Route("/api/v1/destinations", listed),
@@ -44,7 +43,3 @@ def destination_routes(parts: AdminParts) -> list[Route]:
         Route("/api/v1/destinations/{name}/pause", pause, methods=["POST"]),
         Route("/api/v1/destinations/{name}/resume", resume, methods=["POST"]),
     ]
-
-
-def _json(content: object) -> Response:
-    return Response(orjson.dumps(content), media_type="application/json")

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
+from tropa_collector.admin.answers import Json
 from tropa_collector.errors import PayloadTooLarge, RequestError
 from tropa_collector.events.timestamps import to_microseconds
 from tropa_collector.transfer.imports import Batch, Customer, Importer, customer, import_scope
@@ -52,7 +53,7 @@ def import_routes(parts: AdminParts) -> list[Route]:
         known = [one for one in read if one.found.identifiers]
         done = await importer.store(Batch(asked["import"], to_microseconds(asked["at"]), known))
         unidentified = [one.row for one in read if not one.found.identifiers]
-        return JSONResponse({**done._asdict(), "unidentified": unidentified})
+        return Json({**done._asdict(), "unidentified": unidentified})
 
     return [Route("/api/v1/import", take, methods=["POST"])]
 

@@ -16,6 +16,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from tropa_collector.admin.parameters import MAX_LIMIT
+
 PATH: Final = "/api/v1/openapi.json"
 _ROOT: Final = "/api/v1/"
 Reason = Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S")]
@@ -71,6 +73,12 @@ class Replay(BaseModel):
     ids: Annotated[list[int], Field(min_length=1, max_length=1_000)] | None = None
 
 
+class ImportContext(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    externalIds: list[dict[str, Any]] = []  # noqa: N815 - the sender's own name
+
+
 class ImportRow(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -79,6 +87,7 @@ class ImportRow(BaseModel):
     userId: str | None = None  # noqa: N815 - the sender's own names
     anonymousId: str | None = None  # noqa: N815
     traits: dict[str, Any] = {}
+    context: ImportContext = ImportContext()
     timestamp: Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None = None
 
 
@@ -99,12 +108,17 @@ class Described(NamedTuple):
 
 _TEXT: Final = {"type": "string"}
 _QUERY: Final[dict[str, dict[str, Any]]] = {
-    "limit": {"type": "integer", "minimum": 1, "maximum": 1_000, "default": 100},
+    "limit": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": 100},
     "since": {"type": "string", "format": "date-time"},
     "after": {"type": "integer", "minimum": 0, "maximum": 10**18, "default": 0},
     "preview": {"type": "string", "enum": ["1"]},
     "a": TypeAdapter(Reference).json_schema(),
     "b": TypeAdapter(Reference).json_schema(),
+}
+_ABOUT: Final = {
+    "limit": "Rows of a page at most. A page may have fewer, even none, and be followed by another.",
+    "before": "`next` of the page before this one. Read on until `next` is null: only that ends the list.",
+    "after": "`next` of the page before. The feed has no end: an empty page, with the same `next`, says that nothing is new.",
 }
 _LIST: Final = ("limit", "before")
 
@@ -181,12 +195,17 @@ def _operation(method: str, path: str) -> dict[str, Any]:
     described = DESCRIBED.get(name, Described(name))
     reference = {"in": "path", "required": True}
     parameters = [{"name": one, **reference, "schema": _path_schema(one)} for one in re.findall(r"\{(\w+)\}", path)]
-    parameters += [{"name": one, "in": "query", "schema": _QUERY.get(one, _TEXT)} for one in described.query]
+    parameters += [_query_parameter(one) for one in described.query]
     operation: dict[str, Any] = {"summary": described.summary, "parameters": parameters, "responses": _responses()}
     if described.body is not None:
         schema = TypeAdapter(described.body).json_schema(by_alias=True, ref_template="#/$defs/{model}")
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _inlined(schema)}}}
     return operation
+
+
+def _query_parameter(name: str) -> dict[str, Any]:
+    about = {"description": _ABOUT[name]} if name in _ABOUT else {}
+    return {"name": name, "in": "query", **about, "schema": _QUERY.get(name, _TEXT)}
 
 
 def _path_schema(name: str) -> dict[str, Any]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tropa_collector.admin.answers import Json
 from tropa_collector.admin.refs import spelt
 from tropa_collector.transfer.rights import rights_of
 
@@ -23,19 +23,15 @@ def rights_routes(parts: AdminParts) -> list[Route]:
     rights = rights_of(parts.settings, parts.log)
 
     async def export(request: Request) -> Response:
-        return _json(await rights.export(spelt(request.path_params["ref"], parts.settings)))
+        return Json(await rights.export(spelt(request.path_params["ref"], parts.settings)))
 
     async def erase(request: Request) -> Response:
         asked = request.query_params
         reason = asked.get("reason", "")[:_MAX_REASON_CHARS]
         actor = asked.get("actor", "admin api")[:_MAX_REASON_CHARS]
-        return _json(await rights.erase(spelt(request.path_params["ref"], parts.settings), actor=actor, reason=reason))
+        return Json(await rights.erase(spelt(request.path_params["ref"], parts.settings), actor=actor, reason=reason))
 
     return [
         Route("/api/v1/contacts/{ref:path}/export", export, methods=["GET"]),
         Route("/api/v1/contacts/{ref:path}", erase, methods=["DELETE"]),
     ]
-
-
-def _json(content: Any) -> Response:
-    return Response(orjson.dumps(content), media_type="application/json")
