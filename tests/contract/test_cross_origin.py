@@ -90,3 +90,12 @@ def test_allowed_origins_hold_on_every_path(door: Door, path: str) -> None:
     assert door.stored() == []
     assert door.post(path, document, key=FENCED, origin=ORIGIN).status == 200
     assert door.post(path, document, key=FENCED).status == 200  # no page made this call
+
+
+def test_a_script_does_not_get_round_them_by_a_pixel(door: Door) -> None:
+    pixel = f"/v1/pixel/page?data=e30&writeKey={FENCED}"
+    assert door.ask("GET", pixel, origin=STRANGER).headers["content-type"] == "image/gif"
+    assert (door.stored(), door.counters.requests_refused["origin_not_allowed"]) == ([], 1)
+    door.ask("GET", pixel, origin=ORIGIN)
+    door.ask("GET", pixel)  # an image in a page or a mail
+    assert len(door.stored()) == 2

@@ -263,7 +263,9 @@ class Endpoint:
         try:
             body = pixel.decode(ask.scope["query_string"])
             parsed = parse(body, limits=self._limits)
-            receipt = self._receipt(ask, self._source(ask) or self._known(key_of_body(parsed)))
+            source = self._source(ask) or self._known(key_of_body(parsed))
+            self._check_origin(ask, source)  # an image has none; a script that asks for one has
+            receipt = self._receipt(ask, source)
             envelope = open_single(parsed, type_=type_)
             self._spend(receipt, 1)
         except RequestError as error:
