@@ -181,7 +181,7 @@ def test_alive_and_ready(filled: CollectorProcess, admin: bool) -> None:
     assert filled.request("GET", "/ready", admin=admin) == (200, b'{"status":"ready"}')
 
 
-NOT_THERE = ["/nothing", "/v1/nothing", "/v1/pixel/nothing", "/", "/v1"]
+NOT_THERE = ["/nothing", "/v1/nothing", "/v1/pixel", "/", "/v1"]
 SLASHED = ["/health/", "/ready/"]
 
 
