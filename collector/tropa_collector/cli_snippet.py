@@ -13,10 +13,12 @@ if TYPE_CHECKING:
 
 def show(sources: Iterable[Source], address: str) -> None:
     """The snippet of each browser source, following upgrades and pinned. A browser key is public: pages hold it."""
-    from tropa_collector.receive.script import snippet  # noqa: PLC0415 - brings the web framework
+    from tropa_collector.receive.script import AUTO_PAGES, snippet  # noqa: PLC0415 - brings the web framework
 
     for source in sources:
         if source.kind == "browser":
-            click.echo(f"\nInto the <head> of every page, for {source.name}:\n\n{snippet(source, address)}\n")
-            click.echo("or pinned to these bytes by their hash; paste it anew after an upgrade:\n")
-            click.echo(f"{snippet(source, address, pinned=True)}\n")
+            latest, pinned = (snippet(source, address, pinned=fixed, auto=AUTO_PAGES) for fixed in (False, True))
+            click.echo(
+                f"\nInto the <head> of every page, for {source.name}; it sends page views by itself (data-auto):\n\n{latest}\n"
+            )
+            click.echo(f"or pinned to these bytes by their hash; paste it anew after an upgrade:\n\n{pinned}\n")

@@ -12,6 +12,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from tropa_collector import cli_snippet
 from tropa_collector.errors import SettingsError
 from tropa_collector.receive.keys import Source
 from tropa_collector.receive.script import AUTO_PAGES, PATH, script, script_routes, snippet

@@ -21,6 +21,8 @@ from starlette.routing import Route
 from tropa_collector.receive.keys import Source
 
 PATH: Final = "/tropa.js"
+#: Page views by themselves: the first thing that whoever pastes a snippet wants to see arrive.
+AUTO_PAGES: Final = "pages"
 _NEXT_TIME: Final = "no-cache"  # kept, but asked for with its ETag
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 _ALWAYS: Final = {
@@ -96,11 +98,12 @@ def _matches(asked: str, etag: str) -> bool:
     return any(tag.strip().removeprefix("W/") in {etag, "*"} for tag in asked.split(","))
 
 
-def snippet(source: Source, address: str = "", *, path: str = PATH, pinned: bool = False) -> str:
+def snippet(source: Source, address: str = "", *, path: str = PATH, pinned: bool = False, auto: str | None = None) -> str:
     """The HTML that a site pastes for a browser ``source``, early calls and all.
 
     ``address`` is where browsers reach the collector, empty for the page's own; ``path`` a name that the script has there.
-    ``pinned`` names these very bytes with their hash: to be pasted anew after an upgrade.
+    ``pinned`` names these very bytes with their hash: to be pasted anew after an upgrade. ``auto`` says what is tracked
+    without a call, such as ``AUTO_PAGES``.
     """
     options, made = source.options, script()
     stub = _shipped("stub.js").decode().replace("window.tropa", f"window.{options.cookie_name}")
@@ -109,6 +112,7 @@ def snippet(source: Source, address: str = "", *, path: str = PATH, pinned: bool
         "name": options.cookie_name if options.cookie_name != "tropa" else None,
         "domain": options.cookie_domain,
         "http-only": "1" if options.cookie_http_only else None,
+        "auto": auto,
     }
     attributes = "".join(f' data-{name}="{escape(value)}"' for name, value in data.items() if value is not None)
     address = address.rstrip("/")

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from tropa_collector.admin.console.calls import CALLS
 from tropa_collector.admin.console.masking import Typed
 from tropa_collector.receive.keys import Source
-from tropa_collector.receive.script import snippet
+from tropa_collector.receive.script import AUTO_PAGES, snippet
 
 if TYPE_CHECKING:
     from tropa_collector.admin.console.application import Console
@@ -67,8 +67,7 @@ def _shown(source: Source, address: str) -> dict[str, Any]:
         "key": source.write_key if of_browser else source.write_key[:KEY_CHARS_SHOWN] + "…",
         "signed": source.signing_secret is not None,
         "origins": list(source.options.allowed_origins),
-        # Page views by themselves: the first thing that whoever pastes it wants to see arrive.
-        "snippet": snippet(source, address).replace("<script async ", '<script async data-auto="pages" ') if of_browser else "",
+        "snippet": snippet(source, address, auto=AUTO_PAGES) if of_browser else "",
     }
 
 
