@@ -1,4 +1,4 @@
-"""``tropa contacts show|why|merge|split``: who is who, from the command line.
+"""``tropa contacts show|why|merge|split|blocked``: who is who, from the command line.
 
 Reading asks the store's file, also while a collector writes to it. Merging and splitting go through the admin API while a
 collector holds the data directory, and open the store themselves otherwise.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,7 +35,7 @@ def register(cli: click.Group) -> None:
     if not isinstance(contacts, click.Group):
         contacts = click.Group("contacts", help="People: who is behind which identifiers.")
         cli.add_command(contacts)
-    for command in (show, why, merge, split):
+    for command in (show, why, merge, split, blocked):
         contacts.add_command(command)
 
 
@@ -116,6 +117,19 @@ def split(ref: str, merge_id: int | None, identifiers: tuple[str, ...], *, reaso
         click.echo(f"{part['contact_id']} now has {', '.join(map(_name, part['identifiers']))}")
 
 
+@click.command()
+@cli_options.data
+@_JSON
+def blocked(data: Path | None, *, as_json: bool) -> None:
+    """Stored identifiers that blocked_values or no_merge_values name now.
+
+    A rule holds for what comes; what was joined before stays joined until it is taken out. Each line says how.
+    """
+    settings = load({"data": data})
+    found = asyncio.run(_ruled(settings))
+    _say({"identifiers": found} if as_json else _ruled_lines(found))
+
+
 # -- asking
 
 
@@ -148,6 +162,16 @@ async def _explain(settings: Settings, ref: Ref, pair: tuple[Ref, Ref] | None) -
     contacts = _contacts(settings)
     try:
         return _present(await contacts.why(ref, pair))
+    finally:
+        await contacts.stop()
+
+
+async def _ruled(settings: Settings) -> list[dict[str, Any]]:
+    from tropa_collector.identity_rules import blocked_by  # noqa: PLC0415
+
+    contacts = _contacts(settings)
+    try:
+        return await contacts.ruled(blocked_by(settings))
     finally:
         await contacts.stop()
 
@@ -219,7 +243,12 @@ def _contact_lines(contact: dict[str, Any], events: list[dict[str, Any]]) -> Ite
 
 def _why_lines(found: dict[str, Any]) -> Iterator[str]:
     links = found["links"]
-    yield f"{found['contact_id']} is one contact because:" if links else f"Nothing links them in {found['contact_id']}."
+    if links:
+        yield f"{found['contact_id']} is one contact because:"
+    elif len(found.get("identifiers", ())) == 1:
+        yield f"{found['contact_id']} has one identifier: nothing had to be linked."
+    else:
+        yield f"Nothing links them in {found['contact_id']}."
     for link in links:
         yield f"  {link['sentence']}"
     for line in found.get("ledger", ()):
@@ -230,6 +259,13 @@ def _why_lines(found: dict[str, Any]) -> Iterator[str]:
         yield f"  {line['at']}  {number:12} {_name(line['a'])} {_name(line['b'])}{other}{cause}, by {line['actor']}{reason}"
     for line in found.get("refused", ()):
         yield f"  refused: {_name(line['a'])} and {_name(line['b'])}, {line['reason']} (event {line['messageId']})"
+
+
+def _ruled_lines(found: list[dict[str, Any]]) -> Iterator[str]:
+    for row in found:
+        ref = shlex.quote(_name(row))
+        yield f"{row['contact_id']}  {_name(row)}, {row['action']}: tropa contacts split id:{row['contact_id']} --identifier {ref}"
+    yield f"{len(found)} identifiers that the rules name are in a contact with others."
 
 
 def _preview_lines(found: dict[str, Any]) -> Iterator[str]:

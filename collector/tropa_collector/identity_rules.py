@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final, cast
 
-from tropa_collector.identity.blocked import own_rules
+from tropa_collector.identity.blocked import BlockedValue, own_rules
 from tropa_collector.identity.identifiers import Scope
 from tropa_collector.identity.policy import (
     DAY,
@@ -37,9 +37,13 @@ def policy_of(settings: Settings) -> Policy:
 
 def scope_of(settings: Settings, **of_source: Any) -> Scope:
     """How the events of one source are read for identifiers; ``of_source`` are the fields of a ``Scope`` that are its own."""
-    blocked = own_rules(settings.blocked_values, "block") + own_rules(settings.no_merge_values, "no_merge")
-    common = {"policy": policy_of(settings), "email_rules": frozenset(settings.email_rules), "blocked": blocked}
+    common = {"policy": policy_of(settings), "email_rules": frozenset(settings.email_rules), "blocked": blocked_by(settings)}
     return Scope(**{**common, "default_region": settings.default_country, **of_source})
+
+
+def blocked_by(settings: Settings) -> tuple[BlockedValue, ...]:
+    """The operator's own rules about values."""
+    return own_rules(settings.blocked_values, "block") + own_rules(settings.no_merge_values, "no_merge")
 
 
 def _changed_kinds(settings: Settings) -> Iterator[Kind]:

@@ -56,6 +56,23 @@ def test_show_why_merge_and_split(start_collector: StartCollector, run: Run, ser
     assert "user_id:2" not in run("show", "user_id:1").output
 
 
+def test_a_rule_made_since_names_what_was_joined_before_it(
+    start_collector: StartCollector, run: Run, monkeypatch: pytest.MonkeyPatch, store_url: str
+) -> None:
+    collector = start_collector(store=store_url)
+    for user, email in (("1", "till@corp.example.com"), ("2", "anna@example.com")):
+        collector.post("/v1/identify", {"userId": user, "messageId": user, "traits": {"email": email}})
+    monkeypatch.setenv("TROPA_STORE", store_url)
+    assert run("blocked").output == "0 identifiers that the rules name are in a contact with others.\n"
+    monkeypatch.setenv("TROPA_BLOCKED_VALUES", "email:till@*")
+    (line, total) = run("blocked").output.splitlines()
+    assert (line[-60:], total[:2]) == ("tropa contacts split id:c1 --identifier email:till@corp.example.com"[-60:], "1 ")
+    where = ["--admin", collector.admin_url, "--token", collector.admin_token]
+    assert run(*line.split("tropa contacts ")[1].split(), *where).exit_code == 0
+    assert run("blocked").output.startswith("0 ")
+    assert "has one identifier" in run("why", "user_id:1").output
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

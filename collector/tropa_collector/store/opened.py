@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
+from tropa_collector.identity.blocked import BlockedValue
 from tropa_collector.settings import Settings
 from tropa_collector.store.protocol import ContactReader, EventLog, EventReader
 from tropa_collector.store.sqlite.file import FILE_NAME
@@ -39,6 +40,10 @@ class _Reader(EventReader, Protocol):
 
 class Contacts(ContactReader, Protocol):
     """A ``ContactReader`` that lets go of its connections."""
+
+    async def ruled(self, rules: tuple[BlockedValue, ...]) -> list[dict[str, Any]]:
+        """Stored identifiers that these rules would refuse or let join nobody, the first thousand."""
+        ...
 
     async def stop(self) -> None: ...
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
+from tropa_collector.identity.blocked import BlockedValue
 from tropa_collector.store.connection import Connection
 from tropa_collector.store.contacts import explanations
 from tropa_collector.store.contacts.document import History, document
 from tropa_collector.store.contacts.refs import contact_of, identifier_of
+from tropa_collector.store.contacts.ruled import ruled
 from tropa_collector.store.contacts.search import WhoDid, search
 from tropa_collector.store.contacts.shares import shares_of
 from tropa_collector.store.contacts.words import SEARCHABLE
@@ -42,6 +44,9 @@ class ContactReading:
 
     async def apart(self, *, after: str | None = None, limit: int = 100) -> Page:
         return await self._read(lambda connection: explanations.apart(connection, after, limit))
+
+    async def ruled(self, rules: tuple[BlockedValue, ...]) -> list[dict[str, Any]]:
+        return await self._read(lambda connection: ruled(connection, rules))
 
     async def _read(self, function: Callable[[Any], Result]) -> Result:
         raise NotImplementedError
