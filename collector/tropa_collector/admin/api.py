@@ -205,5 +205,6 @@ async def _fault(_: Request, __: Exception) -> Response:
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "error")
-    message = f"{request.method} {request.url.path}: {error.detail}."
+    slash = " A slash inside a reference is written %2F." if request.url.path.startswith("/api/v1/contacts/") else ""
+    message = f"{request.method} {request.url.path}: {error.detail}.{slash if code == 'not_found' else ''}"
     return Json({"code": code, "message": message}, status_code=error.status_code, headers=error.headers)

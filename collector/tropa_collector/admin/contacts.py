@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import unquote
 
 import orjson
 from starlette.requests import Request
@@ -13,6 +12,7 @@ from starlette.routing import Route
 
 from tropa_collector.admin.answers import Json
 from tropa_collector.admin.parameters import BadParameter, limit, number, page_of, since
+from tropa_collector.admin.references import ReferenceRoute, reference_in
 from tropa_collector.admin.refs import parse_ref
 from tropa_collector.errors import NotFound
 from tropa_collector.store.protocol import ContactQuery, Operation, Ref
@@ -35,8 +35,8 @@ class Said(NamedTuple):
 
 
 def contact_routes(parts: AdminParts) -> list[Route]:
-    """The routes over the collector's contacts. A reference may hold anything but a bare slash."""
-    api, ref = _Contacts(parts), "{ref:path}"
+    """The routes over the collector's contacts."""
+    api = _Contacts(parts)
     return [
         Route(_ROOT, api.search),
         Route("/api/v1/changes", api.changes),
@@ -45,10 +45,10 @@ def contact_routes(parts: AdminParts) -> list[Route]:
         Route(f"{_ROOT}/lift", api.lift, methods=["POST"]),
         Route(f"{_ROOT}/rebuild", api.rebuild, methods=["POST"]),
         Route(f"{_ROOT}/cannot_link", api.apart),
-        Route(f"{_ROOT}/{ref}/events", api.timeline),
-        Route(f"{_ROOT}/{ref}/why", api.why),
-        Route(f"{_ROOT}/{ref}/split", api.split, methods=["POST"]),
-        Route(f"{_ROOT}/{ref}", api.contact),
+        ReferenceRoute(f"{_ROOT}/{{ref}}/events", api.timeline),
+        ReferenceRoute(f"{_ROOT}/{{ref}}/why", api.why),
+        ReferenceRoute(f"{_ROOT}/{{ref}}/split", api.split, methods=["POST"]),
+        ReferenceRoute(f"{_ROOT}/{{ref}}", api.contact),
     ]
 
 
@@ -132,12 +132,7 @@ class _Contacts:
         return Json(await self._parts.log.operate(Operation(name, arguments)))
 
     def _ref(self, request: Request) -> Ref:
-        """Read from the path as it was sent: only there a slash within the value differs from one behind it."""
-        raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
-        ref, *rest = raw.decode("ascii", "replace")[len(_ROOT) + 1 :].split("/")
-        if rest not in ([], ["events"], ["why"], ["split"]):
-            raise NotFound(f"{request.url.path}: a slash inside a reference is written %2F.")
-        return self._parsed(unquote(ref))
+        return self._parsed(reference_in(request))
 
     def _named(self, body: Mapping[str, Any], name: str, shape: str) -> tuple[Any, ...]:
         if not isinstance(body.get(name), str):

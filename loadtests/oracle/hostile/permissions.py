@@ -96,11 +96,11 @@ _ROWS: Final = {
         "|GET /api/v1/destinations|GET /api/v1/destinations/{name}/dead-letters"
         "|POST /api/v1/destinations/{name}/dead-letters/replay"
         "|POST /api/v1/destinations/{name}/pause|POST /api/v1/destinations/{name}/resume"
-        "|POST /api/v1/import|GET /api/v1/openapi.json|GET /api/v1/contacts/{ref:path}/export|DELETE /api/v1/contacts/{ref:path}"
+        "|POST /api/v1/import|GET /api/v1/openapi.json|GET /api/v1/contacts/{ref}/export|DELETE /api/v1/contacts/{ref}"
         "|GET /api/v1/contacts|GET /api/v1/changes|POST /api/v1/contacts/merge|POST /api/v1/contacts/relink"
         "|POST /api/v1/contacts/rebuild"
-        "|POST /api/v1/contacts/lift|GET /api/v1/contacts/cannot_link|GET /api/v1/contacts/{ref:path}/events"
-        "|GET /api/v1/contacts/{ref:path}/why|POST /api/v1/contacts/{ref:path}/split|GET /api/v1/contacts/{ref:path}",
+        "|POST /api/v1/contacts/lift|GET /api/v1/contacts/cannot_link|GET /api/v1/contacts/{ref}/events"
+        "|GET /api/v1/contacts/{ref}/why|POST /api/v1/contacts/{ref}/split|GET /api/v1/contacts/{ref}",
         # The form that takes the token is open; what it does takes the token.
         CONSOLE: "POST /sign-in",
     },
