@@ -63,6 +63,20 @@ def serving(data: Path, log: Path) -> Iterator[tuple[int, int]]:
         assert process.wait(15) == 0
 
 
+def test_every_command_fits_its_line_in_the_list() -> None:
+    for group in ([], ["contacts"], ["destinations"], ["quarantine"]):
+        assert "..." not in tropa(*group, "--help").partition("Commands:")[2]
+
+
+def test_a_file_that_cannot_be_opened_is_named_without_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "data" / "writer.lock").mkdir(parents=True)
+    assert tropa("quarantine", "replay", "--data", tmp_path / "data", code=2).strip().endswith("writer.lock: Is a directory")
+
+
+def test_the_address_of_a_snippet_has_a_scheme() -> None:
+    assert "begins with https://" in tropa("keys", "--url", "shop.example", code=2)
+
+
 def test_the_first_start_prints_keys_once_and_keeps_them_private(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with serving(data, tmp_path / "first.log"):

@@ -32,6 +32,11 @@ class _Group(click.Group):
                 raise
             click.echo(f"tropa: {error.name} is missing. Run: pip install 'tropa[collector,{extra}]'", err=True)
             ctx.exit(2)
+        except OSError as error:  # a folder that cannot be written, a file of another user
+            if error.filename is None:
+                raise
+            click.echo(f"tropa: {error.filename}: {error.strerror}", err=True)
+            ctx.exit(2)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -84,9 +89,13 @@ def _show_credentials(collector: Any) -> None:
 @cli.command()
 @cli_options.data
 @click.option("--show", is_flag=True, help="Print whole keys.")
-@click.option("--url", help="Where browsers reach the collector, for the snippets.  [default: http://localhost:<port>]")
+@click.option(
+    "--url",
+    callback=cli_snippet.checked_address,
+    help="Where browsers reach the collector, for the snippets.  [default: http://localhost:<port>]",
+)
 def keys(data: Path | None, url: str | None, *, show: bool) -> None:
-    """List the sources and their write keys, and the snippet of each browser source."""
+    """List the sources and their keys, and what a page pastes."""
     from tropa_collector.receive.keys import key_ring  # noqa: PLC0415
 
     settings = load({"data": data})
@@ -184,7 +193,7 @@ def backup(data: Path | None, target: Path) -> None:
 @cli_options.data
 @click.option("--settings", "list_settings", is_flag=True, help="Only print the table of all settings, in Markdown.")
 def doctor(data: Path | None, *, list_settings: bool) -> None:
-    """Look at settings, the store, the geo database, the clock and the disk."""
+    """Look at settings, store, geo database, clock and disk."""
     from tropa_collector.doctor import examine  # noqa: PLC0415
     from tropa_collector.settings_table import settings_table  # noqa: PLC0415
 

@@ -58,7 +58,7 @@ def show(ref: str, data: Path | None, *, events: int, as_json: bool) -> None:
 @cli_options.data
 @_JSON
 def why(ref: str, a: str | None, b: str | None, data: Path | None, *, as_json: bool) -> None:
-    """Why is REF one contact? Its evidence, its history, and the links that were refused."""
+    """Why is REF one contact? Evidence, history, refused links."""
     settings = load({"data": data})
     if (a is None) != (b is None):
         raise click.UsageError("Name both --a and --b, or neither.")
@@ -121,7 +121,7 @@ def split(ref: str, merge_id: int | None, identifiers: tuple[str, ...], *, reaso
 @cli_options.data
 @_JSON
 def blocked(data: Path | None, *, as_json: bool) -> None:
-    """Stored identifiers that blocked_values or no_merge_values name now.
+    """What is stored that blocked_values or no_merge_values name.
 
     A rule holds for what comes; what was joined before stays joined until it is taken out. Each line says how.
     """

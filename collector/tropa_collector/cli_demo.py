@@ -28,7 +28,7 @@ def register(cli: click.Group) -> None:
 @click.option(
     "--data", type=click.Path(file_okay=False, path_type=Path), default=_DATA, show_default=True, help="The data directory."
 )
-@click.option("--traffic", is_flag=True, help="Play visitors: the past days within a minute, then on and on.")
+@click.option("--traffic", is_flag=True, help="Play visitors: the past days within a minute or two, then on and on.")
 @click.option("--days", type=click.IntRange(0, 6), default=2, show_default=True, help="How many past days are played.")
 @click.option("--visits", type=click.IntRange(1, 5_000), default=800, show_default=True, help="A day.")
 @click.option("--speed", type=click.FloatRange(1, 500), default=5, show_default=True, help="Of the visits that follow: 1 is life.")
@@ -36,7 +36,7 @@ def register(cli: click.Group) -> None:
 def demo(  # noqa: PLR0913 - the command's options
     *, port: int, admin_port: int, shop_port: int, data: Path, traffic: bool, days: int, visits: int, speed: float, seed: int
 ) -> None:
-    """Run a collector and a small shop that uses it, all on this machine alone."""
+    """Run a collector and a small shop on this machine alone."""
     from tropa_collector import logs  # noqa: PLC0415 - heavy, and of this command alone
     from tropa_collector.demo.run import demo_settings, run  # noqa: PLC0415
     from tropa_collector.demo.traffic.player import Pace, Traffic  # noqa: PLC0415
@@ -70,7 +70,7 @@ def _greet(at: Addresses, data: Path, *, traffic: bool) -> None:
     if traffic:
         click.echo(f"    4. What was refused:  {tropa} quarantine list{where}")
     else:
-        click.echo(f"    4. More visitors:     stop this, then {tropa} demo --traffic")
+        click.echo("    4. More visitors:     stop this, and start it again with --traffic")
     click.echo("\n  Ctrl-C stops everything.\n")
 
 

@@ -44,7 +44,7 @@ def forward(destination: str, data: Path | None, since: str, until: str | None) 
 
 @click.group()
 def destinations() -> None:
-    """Where events go: how far each is, pause, resume, what was refused."""
+    """Where events go: lag, pause, resume, what was refused."""
 
 
 @destinations.command("list")
@@ -69,7 +69,7 @@ def list_(admin_url: str, token: str | None) -> None:
 @cli_options.token
 @click.argument("name")
 def pause(name: str, admin_url: str, token: str | None) -> None:
-    """Send nothing more to NAME, until it is resumed; the log keeps what it will get."""
+    """Send nothing more to NAME, until it is resumed. The log keeps what it will get."""
     click.echo(_ask(admin_url, token, "POST", f"/{quote(name, safe='')}/pause")["state"])
 
 
@@ -88,7 +88,7 @@ def resume(name: str, admin_url: str, token: str | None) -> None:
 @click.argument("name")
 @click.option("--replay", is_flag=True, help="Send them again.")
 def dead_letters(name: str, admin_url: str, token: str | None, *, replay: bool) -> None:
-    """Show what NAME refused for good, the newest first, or send it again."""
+    """Show what NAME refused for good, or send it again."""
     path = f"/{quote(name, safe='')}/dead-letters"
     if replay:
         click.echo(f"{_ask(admin_url, token, 'POST', path + '/replay')['replaying']} are sent again")

@@ -11,6 +11,13 @@ if TYPE_CHECKING:
     from tropa_collector.receive.keys import Source
 
 
+def checked_address(_context: click.Context, _option: click.Parameter, address: str | None) -> str | None:
+    """Raises BadParameter: without a scheme the page would look for the script in its own folder."""
+    if address is not None and not address.startswith(("https://", "http://")):
+        raise click.BadParameter("it begins with https:// or http://, such as https://events.shop.example")
+    return address
+
+
 def show(sources: Iterable[Source], address: str) -> None:
     """The snippet of each browser source, following upgrades and pinned. A browser key is public: pages hold it."""
     from tropa_collector.receive.script import AUTO_PAGES, snippet  # noqa: PLC0415 - brings the web framework

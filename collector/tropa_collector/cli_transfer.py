@@ -192,7 +192,7 @@ def contacts_erase(data: Path | None, admin_url: str, token: str | None, ref: st
 @click.option("--type", "type_", help="Events of this type.")
 @click.option("--event", help="Events of this name.")
 def export(data: Path | None, what: str, form: str, out: Path | None, **asked: str | None) -> None:
-    """Write all contacts or events as CSV or JSON Lines; a cell of CSV never begins as a formula would."""
+    """Write all contacts or events as CSV or JSON Lines. A cell of CSV never begins as a formula would."""
     from tropa_collector.transfer import export as exporting  # noqa: PLC0415
 
     rows = exporting.rows(load({"data": data}), what, exporting.Wanted(**asked))
