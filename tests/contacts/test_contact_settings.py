@@ -50,6 +50,20 @@ def test_a_lead_form_and_a_login_on_one_browser_are_joined_as_the_policy_says(po
     assert len(people) == contacts
 
 
+def test_options_of_a_source_decide_how_its_events_are_read(tmp_path: Path) -> None:
+    options = {
+        "web": {"require_signed_identify": True},
+        "shop": {"default_country": "DE", "identify_on_events": ["Ordered"]},
+    }
+    form = {"type": "track", "event": "Ordered", "properties": {"phone": "030 901820"}}
+    with CollectorProcess(tmp_path / "data", sources=orjson.dumps(options).decode()) as process:
+        _, answer = process.post("/v1/identify", {"userId": "42", "anonymousId": "c-1"}, key=process.browser_key)
+        assert [warning["path"] for warning in answer["warnings"] if warning["code"] == "identifier_refused"] == ["$.userId"]
+        process.post("/v1/batch", {"batch": [form, form | {"event": "Called"}]}, key=process.server_key)
+        assert document(process, "phone:+4930901820")["events_count"] == 1
+        assert found(process, "42") == []
+
+
 def document(process: CollectorProcess, path: str) -> Any:
     headers = {"Authorization": f"Bearer {process.admin_token}"}
     status, body = process.request("GET", f"/api/v1/contacts/{path}", headers=headers, admin=True)

@@ -14,7 +14,7 @@ from tropa_collector.identity.explain import refused, sentence, tree, why
 from tropa_collector.identity.operations import Operator, unmerge
 from tropa_collector.identity.policy import TRAIT_STRATEGIES, Policy, StrategyName
 from tropa_collector.identity.records import INFERRED, TraitWrite
-from tropa_collector.identity.traits import Register, contact_traits, fold, groups, person_of
+from tropa_collector.identity.traits import Register, contact_traits, fold, person_of
 
 
 def told(*calls: Any) -> MemoryStore:
@@ -174,7 +174,7 @@ def test_groups_are_traits() -> None:
     store = told(call("m1", 1, "u1", traits={"group:g1": {"seats": 5}}), call("m2", 2, "u1", traits={"group:g2": {}}))
     registers = [(store.identifiers[w.identifier], w.key, fold(None, w)) for w in store.traits]
     found = contact_traits(1, 1, registers, store.policy)
-    assert groups(found) == {"g1": {"seats": 5}, "g2": {}}
+    assert {name: trait.value for name, trait in found.items()} == {"group:g1": {"seats": 5}, "group:g2": {}}
 
 
 # -- explanations

@@ -10,7 +10,6 @@ from tropa_collector.identity.records import NO_MERGE, Identifier, TraitWrite
 
 MAX_UNION_ITEMS = 100
 REFUSALS = frozenset(("0", "false", "no", "off", "denied", "refused", "opted_out", "opt_out", "unsubscribed", "withdrawn"))
-GROUPS = "group:"  # a group call's trait: which group, and what was said of it
 
 
 class Register(NamedTuple):
@@ -178,8 +177,3 @@ def owner_at(identifier: Identifier, ts: int, trust: int = CLAIMED) -> int:
     if (until is not None and ts >= until) or (since is not None and ts < since):
         return identifier.shared_contact
     return identifier.contact
-
-
-def groups(traits: Mapping[str, Trait]) -> dict[str, Any]:
-    """The groups a contact belongs to, with what was said of each."""
-    return {key.removeprefix(GROUPS): trait.value for key, trait in traits.items() if key.startswith(GROUPS)}
