@@ -80,7 +80,7 @@ def run(command: list[str], library: str, collector: CollectorProcess, user: str
 
 def events_of(collector: CollectorProcess, user: str) -> dict[str, dict[str, Any]]:
     """By type; the libraries deliver in the background, so a moment is given."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 20
     while True:
         found = [event for event in collector.events() if event.get("userId") == user]
         if len(found) >= len(SENT) or time.monotonic() > deadline:

@@ -150,7 +150,7 @@ def test_quarantine_is_bounded_and_what_it_dropped_is_counted(start_collector: S
         batch = [track(f"m{request}-{n}", properties={"a": "x" * 4_000}) for n in range(20)]
         assert collector.post("/v1/batch", {"batch": batch})[0] == 400
     sent = 400
-    for _ in range(60):
+    for _ in range(400):
         store = collector.admin("/api/v1/stats")["store"]
         if store["quarantine_bytes"] <= 1_000_000:
             break

@@ -99,10 +99,10 @@ def test_parse_repairs(body: bytes, value: object) -> None:
     ],
 )
 def test_what_is_no_json_is_refused_with_its_place(body: bytes, says: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(MalformedBody, match=says):
         parse(body, limits=LIMITS)
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
 
 
 @pytest.mark.parametrize(
@@ -132,10 +132,10 @@ def test_what_is_no_json_is_refused_with_its_place(body: bytes, says: str) -> No
     ],
 )
 def test_what_no_store_takes_is_a_fault_of_its_event(text: str, code: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     event = event_with(text)
     found = checked(event, LIMITS)
-    assert time.perf_counter() - started < 4 * 0.05
+    assert time.process_time() - started < 4 * 0.05
     assert found.fault is not None
     assert found.fault.code == code
     assert found.fault.path.startswith("$.properties.x")

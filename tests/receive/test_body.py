@@ -129,10 +129,10 @@ def test_the_bound_is_exact(encode: type[bytes]) -> None:
 )
 def test_a_bomb_is_refused_at_once_and_in_little_memory(bomb: bytes) -> None:
     tracemalloc.start()
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises((PayloadTooLarge, MalformedBody)):
         inflate(bomb, max_bytes=MAX)
-    elapsed = time.perf_counter() - started
+    elapsed = time.process_time() - started
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert elapsed < 0.2
@@ -145,11 +145,11 @@ from tropa_collector.errors import PayloadTooLarge
 from tropa_collector.receive.body import inflate
 bomb = sys.stdin.buffer.read()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-started = time.perf_counter()
+started = time.process_time()
 try:
     inflate(bomb, max_bytes=512_000)
 except PayloadTooLarge:
-    print(int((time.perf_counter() - started) * 1e6), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+    print(int((time.process_time() - started) * 1e6), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 
