@@ -15,7 +15,7 @@ from tests.postgres.database_store import Databases
 
 StartCollector = Callable[..., CollectorProcess]
 TESTS = Path(__file__).parent
-PURE = ("events", "enrich", "identity", "contacts")  # rooms without a process, a socket or a deadline
+PURE = ("events", "enrich", "identity")  # rooms without a process, a socket or a deadline
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
