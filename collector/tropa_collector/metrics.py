@@ -33,6 +33,7 @@ class Counters:
         self.rejections: Counter[str] = Counter()  # by code
         self.warnings: Counter[str] = Counter()  # by code
         self.identifiers_refused: Counter[tuple[str, str]] = Counter()  # by kind and reason
+        self.given_up: Counter[str] = Counter()  # by source: events that never left their page
         self.retries = 0
 
     def settle(self, source: str, outcome: str, events: int) -> None:
@@ -75,6 +76,8 @@ class _Families:
             yield _counter(name, text, ("code",), {(code,): n for code, n in values.items()})
         refused = counters.identifiers_refused
         yield _counter("tropa_identity_refused", "Values that became no identifier", ("kind", "reason"), refused)
+        given_up = {(source,): n for source, n in counters.given_up.items()}
+        yield _counter("tropa_events_given_up", "Events that pages say they gave up before sending", ("source",), given_up)
         yield _counter("tropa_requests_retried", "Requests with a retry marker", (), {(): counters.retries})
         yield GaugeMetricFamily("tropa_store_ready", "1 when a commit would be accepted", value=float(self._log.state.ready))
         for name, value in self._log.gauges().items():

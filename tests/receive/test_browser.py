@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from tests.contract.door import BROWSER, SERVER, Door, track
 
+from tropa_collector.metrics import exposition
 from tropa_collector.receive.browser import without_secrets
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI0MiJ9.c2lnbmF0dXJl"
@@ -90,3 +91,15 @@ def test_no_signal(key: str, signal: str) -> None:
     door = Door()
     door.post("/v1/track", track(), key=key, sec_gpc=signal)
     assert "consent" not in (door.stored()[0].get("context") or {})
+
+
+@pytest.mark.parametrize(
+    ("key", "dropped", "counted"),
+    [(BROWSER, 3, 3), (BROWSER, 10**15, 1e6), (BROWSER, -5, 0), (BROWSER, "3", 0), (BROWSER, True, 0), (SERVER, 3, None)],
+)
+def test_events_that_a_page_gave_up_are_a_figure(key: str, dropped: object, counted: float | None) -> None:
+    door = Door()
+    door.send(track(), key=key, dropped=dropped)
+    lines = dict(line.rsplit(" ", 1) for line in exposition(door.counters, door.store).decode().splitlines())
+    value = lines.get('tropa_events_given_up_total{source="web"}')
+    assert (None if value is None else float(value)) == counted

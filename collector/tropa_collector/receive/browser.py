@@ -15,6 +15,13 @@ from tropa_collector.receive.receipt import Receipt
 
 _PLACES: Final = ("url", "search", "referrer")
 _TOKEN: Final = b"=eyJ"  # how the value of a JWT begins
+_MOST_GIVEN_UP: Final = 1_000_000  # in one batch: a public key's word must not make a figure useless
+
+
+def given_up(body: object) -> int:
+    """How many events the page's queue gave up before this batch: its ``dropped``. A claim, and of a retry said again."""
+    said = body.get("dropped") if isinstance(body, dict) else None
+    return min(max(said, 0), _MOST_GIVEN_UP) if type(said) is int else 0
 
 
 def completed(event: Valid, receipt: Receipt) -> Valid:

@@ -17,6 +17,7 @@ from tropa_collector.metrics import Counters
 from tropa_collector.pipeline import Pipeline, Prepared, Verdict
 from tropa_collector.receive import pixel, replies, settings_stub
 from tropa_collector.receive.body import inflate
+from tropa_collector.receive.browser import given_up
 from tropa_collector.receive.client_address import came_by_https, client_address
 from tropa_collector.receive.cookies import NO_VISIT, Asked, SetCookies, Visit, visit_of
 from tropa_collector.receive.cors import answer_headers, origin_allowed, preflight_headers
@@ -149,6 +150,7 @@ class Endpoint:
         self._spend(receipt, len(envelope.items))
         if source.kind != "browser":
             return self._pipeline.take(envelope, receipt, Slices(body, slice_)), ()
+        self._counters.given_up[source.name] += given_up(parsed)
         visit = self._visit(ask, parsed, source)
         receipt = self._of_visitor(receipt, visit, body)
         return self._pipeline.take(envelope, receipt, Slices(body, slice_)), visit.set_cookies
