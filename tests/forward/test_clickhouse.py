@@ -28,6 +28,7 @@ from tropa_collector.store.sqlite.file import FILE_NAME
 from tropa_collector.store.sqlite.reading.contacts import SqliteContacts
 from tropa_collector.store.sqlite.reading.feed import SqliteFeed
 from tropa_collector.store.sqlite.writing.client import SqliteLog
+from tropa_collector.transfer.rights import erase_person
 
 
 async def to_clickhouse(directory: Path, feed: LogFeed, url: str, database: str, **options: Any) -> Runner:
@@ -186,7 +187,8 @@ def test_an_erasure_deletes_the_persons_rows(tmp_path: Path, clickhouse: ClickHo
     feed.add("changes", {"type": "contact_linked", "messageId": "change-2", **line, "contact_id": "c7"}, at=AT)
     asyncio.run(to_clickhouse(tmp_path, feed, clickhouse.url, "erasure"))
     feed.rows = [feed.rows[0]._replace(value="hash", version=9), feed.rows[1]]
-    feed.add("changes", {"type": "contact_erased", "messageId": "change-3", **line, "a": None}, at=AT + 1)
+    erased = {"identifiers": [1], "through": 2}
+    feed.add("changes", {"type": "contact_erased", "messageId": "change-3", **line, "a": None, "erased": erased}, at=AT + 1)
     asyncio.run(to_clickhouse(tmp_path, feed, clickhouse.url, "erasure"))
 
     def left() -> list[Any]:
@@ -202,3 +204,43 @@ def test_an_erasure_deletes_the_persons_rows(tmp_path: Path, clickhouse: ClickHo
         asyncio.run(asyncio.sleep(0.05))
     assert left() == [[2], ["b@example.com", "hash"], ["contact_erased"]]
     assert orjson.loads(clickhouse.rows("erasure", "SELECT body FROM changes")[0]["body"])["type"] == "contact_erased"
+
+
+def test_what_an_erased_person_did_on_a_shared_device_goes_too(tmp_path: Path, clickhouse: ClickHouseDouble) -> None:
+    """The device itself stays, with whoever else logged in there, and so do later events."""
+    device = ("anonymous_id", "device"), 0, 700, False
+    anna, boris = ((("user_id", name), 2, 10, False) for name in ("anna", "boris"))
+
+    def done(number: int, *idents: Any) -> Submission:
+        return Submission([record(number, trust=2, identity=(list(idents), None, None))])
+
+    def there() -> set[str]:
+        return {row["message_id"] for row in clickhouse.rows("shared", "SELECT message_id FROM events FINAL WHERE name != ''")}
+
+    async def scenario() -> None:
+        async with real_store(tmp_path / "data") as (log, _, feed):
+            visits = [(device,), (anna, device), (device,), (boris, device), (device,), (anna,)]
+            for number, idents in enumerate(visits, 1):
+                await log.commit(done(number, *idents))
+            await to_clickhouse(tmp_path / "cursor", feed, clickhouse.url, "shared")
+            assert there() == {f"m-{number}" for number in range(1, 7)}
+            await erase_person(log, tmp_path / "data", "user_id:anna", actor="t", reason="t")
+            await log.commit(done(7, device))
+            kept = {event["messageId"] async for event in left(feed)}
+            await to_clickhouse(tmp_path / "cursor", feed, clickhouse.url, "shared")
+            for _ in range(800):  # mutations run in the background
+                if there() == kept:
+                    break
+                await asyncio.sleep(0.05)
+            assert there() == kept
+            assert kept == {"m-4", "m-7"}
+
+    asyncio.run(scenario())
+
+
+async def left(feed: SqliteFeed) -> AsyncIterator[dict[str, Any]]:
+    """The events in the store that are more than the trace of one."""
+    stretch = await feed.read("events", after=0, through=await feed.head("events"), limit=100, max_bytes=1_000_000)
+    for entry in stretch.entries:
+        if not entry.record.get("erased"):
+            yield entry.record

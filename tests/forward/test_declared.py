@@ -25,6 +25,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"type": "jsonl", "path": "x", "rotate_minutes": 5}, "there is no such option; there are .*rotate_bytes, rotate_seconds"),
     ({"type": "jsonl", "path": "x", "only": {"types": ["trak"]}}, "destinations.there.only.types"),
     ({"type": "webhook", "url": "https://shop.example:99999/", "secrets": [SECRET]}, "destinations.there.url"),
+    ({"type": "clickhouse", "url": "http://clickhouse:8123", "changes": False}, "destinations.there.changes"),
     ({"type": "webhook", "url": "https://shop.example/", "secrets": []}, "destinations.there.secrets"),
     ({"type": "jsonl", "path": "x", "compression": "rar"}, "destinations.there.compression"),
     ({"type": "jsonl", "path": "x", "only": {"trust": "nobody"}}, "destinations.there.only.trust"),

@@ -68,7 +68,7 @@ def test_files_follow_the_collector_and_hold_what_it_stored(tmp_path: Path, star
 
 
 def test_numbers_of_events_that_come_again_are_followed_again(tmp_path: Path, start_collector: StartCollector) -> None:
-    """The newest events go, by an erasure or since a backup is put back; what comes next has their numbers."""
+    """The newest events go, by retention or since a backup is put back; what comes next has their numbers."""
     collector = start_collector(destinations=tables(tmp_path))
     send(collector, 1, 100)
     until(lambda: len(files_of(tmp_path / "out")) == 100)

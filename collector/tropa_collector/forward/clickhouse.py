@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Literal, Self
 
 import orjson
 from pydantic import Field
@@ -27,6 +27,7 @@ class ClickHouseOptions(HttpOptions):
     """A table of ``type = "clickhouse"``. ``url`` is that of the HTTP interface, such as ``http://clickhouse:8123``."""
 
     allow_private: bool = True  # it is the operator's own
+    changes: Literal[True] = True  # without them no merge and no erasure would arrive
     database: str = Field(default="tropa", pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")
     user: str = "default"
     password: str = ""
@@ -93,10 +94,12 @@ class ClickHouse(Destination):
         for entry in batch.entries:
             if entry.record["type"] != "contact_erased":
                 continue
-            contact = contact_number(entry.record["contact_id"])
+            contact, erased = contact_number(entry.record["contact_id"]), entry.record.get("erased")
             own = [row for row in batch.identifiers if row.contact == contact]
+            if erased:  # a device that somebody else used too is theirs now, without its events up to then
+                anchored = f"identifier IN ({_listed(erased['identifiers'])}) AND position <= {erased['through']:d}"
+                await self._command(f"ALTER TABLE events DELETE WHERE {anchored}")
             if own:
-                await self._command(f"ALTER TABLE events DELETE WHERE identifier IN ({_listed(row.id for row in own)})")
                 older = f"id IN ({_listed(row.id for row in own)}) AND version < {own[0].version}"
                 await self._command(f"ALTER TABLE identifiers DELETE WHERE {older}")
             known = _listed(await self._merged(contact))

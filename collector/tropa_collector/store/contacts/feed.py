@@ -16,6 +16,7 @@ from tropa_collector.store.contacts.refs import identifiers, name_of
 from tropa_collector.store.protocol import IdentifierRow, Logged, Stretch, public_id
 
 _MOVING: Final = frozenset(("merge", "unmerge"))  # their detail says what moved
+_Erased = dict[str, Any]
 _MARKS: Final = 900
 
 
@@ -23,17 +24,17 @@ def changes_between(connection: Connection, after: int, through: int, limit: int
     """The stream of changes from behind ``after`` up to ``through``."""
     lines = [line for line in changes(connection, after, limit) if line["id"] <= through]
     concerned = _concerned(connection, [line["id"] for line in lines])
-    rows = identifiers(connection, chain.from_iterable(moved for _, moved in concerned.values()))
+    rows = identifiers(connection, chain.from_iterable(moved for _, moved, _ in concerned.values()))
     entries = []
     for line in lines:
-        named, moved = concerned[line["id"]]
-        record = _record(line, [_moved(rows, identifier) for identifier in moved])
+        named, moved, erased = concerned[line["id"]]
+        record = _record(line, [_moved(rows, identifier) for identifier in moved], erased)
         entries.append(Logged(line["id"], to_microseconds(line["at"]), record, (*named, *moved)))
     return Stretch(entries, lines[-1]["id"] if len(lines) == limit else through)
 
 
-def _concerned(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[tuple[int, ...], list[int]]]:
-    """Of each change the identifiers that it names, and those that it moved to another contact."""
+def _concerned(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[tuple[int, ...], list[int], _Erased]]:
+    """Of each change the identifiers that it names, those that it moved to another contact, and of an erasure what it took."""
     found = {}
     for start in range(0, len(ids), _MARKS):
         listed = ",".join(map(str, ids[start : start + _MARKS]))
@@ -41,8 +42,13 @@ def _concerned(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[tu
             f"SELECT id, action, a, b, detail FROM identity_log WHERE id IN ({listed})"
         ):
             moved = orjson.loads(detail).get("moved", []) if action in _MOVING else []
-            found[log_id] = tuple(one for one in (a, b) if one), moved
+            found[log_id] = tuple(one for one in (a, b) if one), moved, _erased(orjson.loads(detail)) if action == "erase" else {}
     return found
+
+
+def _erased(detail: Mapping[str, Any]) -> _Erased:
+    """The events that went: those anchored on these identifiers, up to this position. By number: nothing of the person is in it."""
+    return {"identifiers": detail["erased"], "through": detail["through"]} if "erased" in detail else {}
 
 
 def _moved(rows: Mapping[int, Identifier], identifier: int) -> dict[str, Any]:
@@ -51,10 +57,10 @@ def _moved(rows: Mapping[int, Identifier], identifier: int) -> dict[str, Any]:
     return {**(name or {"kind": None, "value": None}), "contact_id": public_id(row.contact) if row is not None else None}
 
 
-def _record(line: dict[str, Any], moved: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _record(line: dict[str, Any], moved: Sequence[dict[str, Any]], erased: _Erased) -> dict[str, Any]:
     """A change as destinations get it: shaped as an event, with a message id of its own, and its cause's beside it."""
     rest = {name: value for name, value in line.items() if name not in ("id", "change", "messageId")}
-    shown = {"moved": moved} if moved else {}
+    shown: dict[str, Any] = {"moved": moved} if moved else {"erased": erased} if erased else {}
     return {"type": f"contact_{line['change']}", "messageId": f"change-{line['id']}", **rest, **shown, "cause": line["messageId"]}
 
 

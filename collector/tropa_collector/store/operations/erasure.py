@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from tropa_collector.identity.operations import OperationError, Operator, split
 from tropa_collector.identity.records import ERASED, LIVE, Identifier, Key
@@ -56,7 +57,8 @@ def erase(  # noqa: PLR0913 - what was found of the person, and by whom it is as
         "quarantined": dropped,
         "cut_events": len(cut_events) + len(late_events),
     }
-    _log(connection, contact, done, actor, reason)
+    copies = {"erased": sorted(ids), "through": newest_event(connection)}  # by which whoever has copies of its events finds them
+    _log(connection, contact, {**done, **copies}, actor, reason)
     return done
 
 
@@ -133,7 +135,7 @@ def _hash_identifiers(connection: Connection, secret: bytes, own: Sequence[Ident
     connection.executemany("UPDATE identifiers SET value = ?2, state = ?3 WHERE id = ?1", rows)
 
 
-def _log(connection: Connection, contact: int, done: dict[str, int], actor: str, reason: str) -> None:
+def _log(connection: Connection, contact: int, done: Mapping[str, Any], actor: str, reason: str) -> None:
     (newest,) = connection.execute("SELECT coalesce(max(id), 0) FROM identity_log").fetchone()
     connection.execute(
         "INSERT INTO identity_log VALUES (?, ?, 'erase', ?, 0, 0, 0, ?, '', ?, ?, NULL)",
