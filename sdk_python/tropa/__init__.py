@@ -24,6 +24,7 @@ from tropa.default import (
     track,
 )
 from tropa.delivery import DeliveryError
+from tropa.inline_script import inline_script
 from tropa.options import OnError
 from tropa.report import DeliveryReport
 from tropa.signed_identity import identity_token
@@ -61,6 +62,7 @@ __all__ = [
     "host",
     "identify",
     "identity_token",
+    "inline_script",
     "join",
     "max_queue_size",
     "max_retries",

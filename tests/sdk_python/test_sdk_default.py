@@ -53,7 +53,7 @@ def test_a_function_is_found_by_its_public_name(name: str) -> None:
 def test_what_is_public() -> None:
     assert tropa.__all__ == [
         *["Client", "DeadLetter", "DeliveryError", "DeliveryReport", "OnError", "Outcome", "__version__", "alias"],
-        *["debug", "default_client", "flush", "group", "gzip", "host", "identify", "identity_token", "join"],
+        *["debug", "default_client", "flush", "group", "gzip", "host", "identify", "identity_token", "inline_script", "join"],
         *["max_queue_size", "max_retries", "on_error", "page", "screen", "send", "shutdown", "spool_path", "sync_mode"],
         *["timeout", "track", "write_key"],
     ]
