@@ -141,6 +141,7 @@ def quarantine() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, originals included.")
 def quarantine_list(data: Path | None, code: str | None, limit: int, *, as_json: bool) -> None:
     """Show the newest."""
+    from tropa_collector.logs import escaped  # noqa: PLC0415
     from tropa_collector.transfer.offline import quarantined  # noqa: PLC0415
 
     rows = asyncio.run(quarantined(load({"data": data}), code=code, limit=limit))
@@ -148,9 +149,8 @@ def quarantine_list(data: Path | None, code: str | None, limit: int, *, as_json:
         if as_json:
             click.echo(json.dumps(row, ensure_ascii=False))
         else:
-            click.echo(
-                f"{row['id']:>8}  {row['received_at']}  {row['source']:12} {row['code']:20} {row['path']:28} {row['message']}"
-            )
+            line = f"{row['id']:>8}  {row['received_at']}  {row['source']:12} {row['code']:20} {row['path']:28} {row['message']}"
+            click.echo(escaped(line))  # path and message hold what a stranger sent
     if not rows and not as_json:
         click.echo("Quarantine is empty." if code is None else f"Nothing in quarantine was refused as {code!r}.")
 
@@ -173,6 +173,8 @@ def quarantine_replay(data: Path | None, code: str | None, ids: tuple[int, ...],
     else:
         counts = asyncio.run(offline.replay_offline(settings, code=code, ids=ids))
     click.echo(", ".join(f"{number} {name}" for name, number in counts.items()))
+    if counts["skipped"]:
+        click.echo("Skipped: their source is not in write_keys now, or their batch had a value that no store takes.", err=True)
 
 
 @cli.command()

@@ -10,10 +10,15 @@ from typing import Literal
 _CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 
 
+def escaped(line: str) -> str:
+    """``line`` without anything that a terminal would obey."""
+    return line.translate(_CONTROL)
+
+
 class _Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        line = f"{self.formatTime(record)} {record.levelname.lower():8} {record.name}  {record.getMessage().translate(_CONTROL)}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        line = f"{self.formatTime(record)} {record.levelname.lower():8} {record.name}  {escaped(record.getMessage())}"
+        return "\n".join([line, *map(escaped, self.formatException(record.exc_info).split("\n"))]) if record.exc_info else line
 
 
 class _Json(logging.Formatter):

@@ -12,11 +12,13 @@ from typing import Any
 
 import orjson
 import pytest
+from click.testing import CliRunner
 from loadtests.collector_process import CollectorProcess
 from tests.conftest import StartCollector
 from tests.contract.bad_events import RAISED, Kind, batch_with, kinds
 from tests.contract.door import Door, track
 
+from tropa_collector.cli import cli
 from tropa_collector.transfer.replay import replay
 
 KINDS = kinds()
@@ -160,6 +162,16 @@ def test_quarantine_is_bounded_and_what_it_dropped_is_counted(start_collector: S
     assert store["quarantined"] + store["quarantine_dropped"] == sent
     newest = collector.quarantined()
     assert newest[0]["messageId"] == "m19-19"
+
+
+def test_the_command_says_why_some_are_skipped(start_collector: StartCollector) -> None:
+    collector = start_collector()
+    collector.post("/v1/batch", {"batch": [{"type": "x"}]})
+    collector.stop()
+    arguments = ["quarantine", "replay", "--data", str(collector.data)]
+    result = CliRunner().invoke(cli, arguments, env={"TROPA_WRITE_KEYS": "other:server:sk_other"})
+    assert result.stdout == "0 replayed, 0 stored, 0 quarantined, 1 skipped\n"
+    assert "write_keys" in result.stderr
 
 
 def pause() -> None:
