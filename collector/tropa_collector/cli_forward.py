@@ -40,6 +40,8 @@ def forward(destination: str, data: Path | None, since: str, until: str | None) 
         done = asyncio.run(backfill(load({"data": data}), destination, Span.read(since, until), progress))
     figures = done.figures
     click.echo(f"{figures.delivered} delivered, {figures.left_out} left out, {figures.dead_lettered} refused")
+    if figures.dead_lettered:
+        click.echo(f"It was refused for good: {figures.last_error}\nWhich entries, and why: {done.dead_letters}")
 
 
 @click.group()

@@ -19,6 +19,7 @@ from tropa_collector.events.timestamps import to_iso
 from tropa_collector.forward import backfill as module
 from tropa_collector.forward.backfill import Span, backfill
 from tropa_collector.forward.cursor import Cursor
+from tropa_collector.forward.dead_letters import read_dead_letters
 from tropa_collector.settings import Settings
 from tropa_collector.store.protocol import Submission
 from tropa_collector.store.sqlite.writing.client import SqliteLog
@@ -87,6 +88,27 @@ def test_one_that_was_stopped_goes_on_where_it_stopped(stored: Path, tmp_path: P
 def test_what_cannot_be_done_is_said(stored: Path, tmp_path: Path, name: str, since: str) -> None:
     with pytest.raises(SettingsError, match=r"nowhere|yesterday"):
         asyncio.run(backfill(settings(stored, path=str(tmp_path)), name, Span.read(since, None)))
+
+
+def test_a_span_ends_behind_its_beginning() -> None:
+    with pytest.raises(SettingsError, match="--until '2026-11-01' is not behind --since '2026-11-02'"):
+        Span.read("2026-11-02", "2026-11-01")
+
+
+def test_the_command_says_what_was_refused_and_where_that_is(stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    span = ("--since", to_iso(AT + 7_000), "--until", to_iso(AT + 8_000))  # one event
+    with OddServer() as server:
+        server.script.append(Act(400))
+        table = f'[destinations.files]\ntype = "relay"\nurl = "{server.url}"\nwrite_key = "k"\nallow_private = true\n'
+        (tmp_path / "tropa.toml").write_text(table)
+        result = CliRunner().invoke(cli, ["forward", "files", "--data", str(stored), *span])
+    assert result.exit_code == 0, result.output
+    counted, why, where = result.output.splitlines()[-3:]
+    assert counted == "0 delivered, 0 left out, 1 refused"
+    assert "answered 400" in why
+    (letter,) = read_dead_letters(Path(where.partition(": ")[2]))
+    assert (letter.message_id, letter.position) == ("m-7", 7)
 
 
 def test_the_command(stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,6 +37,7 @@ class Backfill(NamedTuple):
 
     figures: Figures
     entries: int  # looked at by this run
+    dead_letters: Path  # what was refused for good, if anything was
 
 
 class Span(NamedTuple):
@@ -47,7 +48,10 @@ class Span(NamedTuple):
 
     @classmethod
     def read(cls, since: str, until: str | None) -> Self:
-        return cls(_time("since", since), None if until is None else _time("until", until))
+        span = cls(_time("since", since), None if until is None else _time("until", until))
+        if span.until is not None and span.until <= span.since:
+            raise SettingsError(f"--until {until!r} is not behind --since {since!r}.")
+        return span
 
     @property
     def key(self) -> str:
@@ -103,7 +107,7 @@ async def _run(runner: Runner, progress: Progress) -> Backfill:
     if not runner.done:
         raise StoreError(f"{runner.declared.name} could not make safe what it took. Run it again: it goes on.")
     cursor.file.unlink()  # it is done: asked again, it begins again
-    return Backfill(runner.figures, total)
+    return Backfill(runner.figures, total, runner.letters.file)
 
 
 async def _to_the_end(runner: Runner, tell: Callable[[], None]) -> None:

@@ -27,7 +27,7 @@ class DeadLetters:
     """The letters of one destination, in a file that is replaced as a whole; its budget is small."""
 
     def __init__(self, file: Path, max_bytes: int) -> None:
-        self._file = file
+        self.file = file
         self._max_bytes = max_bytes
         self.letters = read_dead_letters(file)
         self.dropped = 0  # by this process
@@ -51,7 +51,7 @@ class DeadLetters:
             size -= len(lines[first])
             first += 1
         self.dropped += first
-        write_synced(self._file, b"".join(lines[first:]))
+        write_synced(self.file, b"".join(lines[first:]))
         self.letters = letters[first:]
 
 

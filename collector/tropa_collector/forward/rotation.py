@@ -12,6 +12,7 @@ import os
 import re
 import secrets
 import time
+from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
@@ -88,13 +89,13 @@ class RotatingFiles(Destination):
         return cls(options, surroundings)
 
     @property
+    @abstractmethod
     def suffix(self) -> str:
         """Of a finished file's name."""
-        raise NotImplementedError
 
+    @abstractmethod
     def begin(self, stream: Stream, partial: Path) -> Writing:
         """Start a file."""
-        raise NotImplementedError
 
     async def resume(self, stream: Stream, position: int, head: int) -> int:
         return await asyncio.to_thread(self._resume, stream, position, head)
