@@ -222,7 +222,8 @@ def _name(identifier: dict[str, str] | None) -> str:
 
 
 def _contact_lines(contact: dict[str, Any], events: list[dict[str, Any]]) -> Iterator[str]:
-    yield f"{contact['id']}  seen {contact['first_seen_at']} to {contact['last_seen_at']}, {contact['events_count']} events"
+    count = f"{contact['events_count']} event{'' if contact['events_count'] == 1 else 's'}"
+    yield f"{contact['id']}  seen {contact['first_seen_at']} to {contact['last_seen_at']}, {count}"
     for row in contact["identifiers"]:
         shared = f", shared from {row['shared_from']}" if "shared_from" in row else ""
         yield f"  {_name(row):50} {row['trust']:8} {row['source'] or '-':12} since {row['first_seen_at']}{shared}"

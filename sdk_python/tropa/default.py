@@ -18,7 +18,9 @@ log = getLogger("tropa")
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_SETTINGS = (
+#: The names in ``tropa`` that are options of ``Client`` by the same name.
+OPTIONS = (
+    "write_key",
     "host",
     "on_error",
     "debug",
@@ -48,8 +50,8 @@ def _client() -> Client | None:
 
 def _new(package: Any) -> Client | None:
     try:
-        settings = {name: getattr(package, name) for name in _SETTINGS}
-        return Client(package.write_key, spool=package.spool_path, **settings)
+        options = {name: getattr(package, name) for name in OPTIONS}
+        return Client(spool=package.spool_path, **options)
     except Exception as error:  # noqa: BLE001 - logged below: the first call of a host is no place to raise
         if str(error) not in _complaints and len(_complaints) < 10:
             _complaints.add(str(error))

@@ -45,7 +45,8 @@ with tropa.testing.capture() as captured:
         other.cookies["shop_id"] = "def.1763757095"
         await other.get("/async")
     asyncio.run(visit())
-print(json.dumps({"events": captured.events, "host": tropa.host, "write_key": tropa.write_key}))
+names = ("host", "write_key", "max_queue_size")
+print(json.dumps({"events": captured.events} | {name: getattr(tropa, name) for name in names}))
 """
 
 
@@ -56,10 +57,11 @@ def run(options: dict[str, Any], folder: Path) -> subprocess.CompletedProcess[st
 
 
 def test_the_app_configures_the_default_client_and_the_middleware_lends_the_visitor(tmp_path: Path) -> None:
-    done = run({"WRITE_KEY": "sk_django", "HOST": "https://t.shop.example", "COOKIE_NAME": "shop"}, tmp_path)
+    options = {"WRITE_KEY": "sk_django", "HOST": "https://t.shop.example", "COOKIE_NAME": "shop", "MAX_QUEUE_SIZE": 500}
+    done = run(options, tmp_path)
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout)
-    assert (seen["host"], seen["write_key"]) == ("https://t.shop.example", "sk_django")
+    assert (seen["host"], seen["write_key"], seen["max_queue_size"]) == ("https://t.shop.example", "sk_django", 500)
     sync, asynchronous = seen["events"]
     assert (sync["anonymousId"], asynchronous["anonymousId"]) == ("abc", "def")
     assert sync["context"]["page"]["url"] == "https://testserver/checkout?step=2"

@@ -18,12 +18,11 @@ from django.utils.decorators import sync_and_async_middleware  # type: ignore[im
 
 import tropa
 from tropa.context import current_visit
+from tropa.default import OPTIONS
 from tropa.integrations.request import networks
 from tropa.integrations.wsgi import visit_of
 
-_FOR_THE_CLIENT = frozenset(
-    {"WRITE_KEY", "HOST", "SPOOL_PATH", "ON_ERROR", "DEBUG", "SEND", "SYNC_MODE", "GZIP", "TIMEOUT", "MAX_RETRIES"}
-)
+_FOR_THE_CLIENT = frozenset(name.upper() for name in (*OPTIONS, "spool_path"))
 _FOR_THE_MIDDLEWARE = frozenset({"COOKIE_NAME", "TRUSTED_PROXIES"})
 
 Respond = Callable[[Any], Any]

@@ -263,7 +263,7 @@ class PostgresLog:
     def _set_state(self, state: StoreState) -> None:
         if state.ready != self._state.ready and not self._stopping:
             level = logging.INFO if state.ready else logging.ERROR
-            logger.log(level, "store %s %s", "ready" if state.ready else "down", state.message)
+            logger.log(level, "store %s", "ready" if state.ready else f"down: {state.message}")
         self._state = state
 
     async def stop(self, *, seconds: float) -> int:
