@@ -91,7 +91,7 @@ def microseconds(call: Callable[[Any], object], arguments: Iterable[Any]) -> flo
             ["81.2.69.160"] * 20_000,
             [f"82.{n // 250}.{n % 250}.1" for n in range(2_000)],
             0.5,
-            20,
+            60,
         ),
         ("clock", clock, ["sender"] * 20_000, map(str, range(20_000)), 1, 2),
     ],

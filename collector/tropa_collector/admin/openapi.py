@@ -41,24 +41,32 @@ class Pair(BaseModel):
 
 
 class Lift(BaseModel):
+    """The identifier that is trusted again."""
+
     identifier: Reference
     actor: Reason
     reason: Reason
 
 
 class Rebuild(BaseModel):
+    """The contact that is concluded anew."""
+
     contact: Reference
     actor: Reason
     reason: Reason
 
 
 class SplitMerge(BaseModel):
+    """A merge to undo, by the number that ``why`` gives it."""
+
     merge_id: int
     actor: Reason = "operator"
     reason: Reason = "split"
 
 
 class SplitIdentifiers(BaseModel):
+    """Identifiers to take out of the contact."""
+
     identifiers: Annotated[list[Reference], Field(min_length=1, max_length=100)]
     actor: Reason = "operator"
     reason: Reason = "split"
@@ -74,12 +82,16 @@ class Replay(BaseModel):
 
 
 class ImportContext(BaseModel):
+    """A customer's ids in other systems: ``{"type": "ext.crm", "id": "7"}``."""
+
     model_config = ConfigDict(extra="forbid")
 
     externalIds: list[dict[str, Any]] = []  # noqa: N815 - the sender's own name
 
 
 class ImportRow(BaseModel):
+    """One customer, as an identify call; ``row`` is its place in the import."""
+
     model_config = ConfigDict(extra="forbid")
 
     row: Annotated[int, Field(ge=1)]
@@ -92,6 +104,8 @@ class ImportRow(BaseModel):
 
 
 class Import(BaseModel):
+    """Rows of one import; ``at`` is the time of those without one. What is sent again changes nothing."""
+
     import_: Annotated[str, Field(alias="import", pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
     at: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
     region: Annotated[str, Field(pattern="^[A-Z]{2}$")] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
@@ -19,7 +20,7 @@ from tropa_collector.store.protocol import ContactQuery, Page, Ref, stored_event
 Result = TypeVar("Result")
 
 
-class ContactReading:
+class ContactReading(ABC):
     """``history`` and ``who_did`` are the store's own; ``_read`` runs a function in a thread, over one snapshot."""
 
     def __init__(self, history: History, who_did: WhoDid, searchable: Iterable[str] = SEARCHABLE) -> None:
@@ -48,8 +49,8 @@ class ContactReading:
     async def ruled(self, rules: tuple[BlockedValue, ...]) -> list[dict[str, Any]]:
         return await self._read(lambda connection: ruled(connection, rules))
 
-    async def _read(self, function: Callable[[Any], Result]) -> Result:
-        raise NotImplementedError
+    @abstractmethod
+    async def _read(self, function: Callable[[Any], Result]) -> Result: ...
 
 
 def _found(connection: Connection, ref: Ref, function: Callable[..., Result], *arguments: Any) -> Result | None:

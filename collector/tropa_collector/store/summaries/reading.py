@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -14,7 +15,7 @@ from tropa_collector.store.views import Visits
 Result = TypeVar("Result")
 
 
-class ViewReading:
+class ViewReading(ABC):
     """All of ``Views`` but the log's newest end. ``sampling`` and ``profile`` are the store's own.
 
     ``_read`` runs a function in a thread, over one snapshot.
@@ -63,5 +64,5 @@ class ViewReading:
     async def holders(self, refs: Sequence[Ref]) -> dict[tuple[str, str], str | None]:
         return await self._read(lambda connection: holders(connection, refs))
 
-    async def _read(self, function: Callable[[Any], Result]) -> Result:
-        raise NotImplementedError
+    @abstractmethod
+    async def _read(self, function: Callable[[Any], Result]) -> Result: ...
