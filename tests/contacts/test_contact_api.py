@@ -65,6 +65,15 @@ def test_a_contact_has_the_designed_shape(admin: Admin) -> None:
     assert event["contact_id"] == found["id"]
 
 
+@pytest.mark.parametrize("sent", [b"1.5", b"42.0", b'"a\\u0000b"', b'"a\\ud800b"', b'"x" ', b"7"])
+def test_46_and_53_what_is_no_identifier_as_it_comes_through_the_door(admin: Admin, sent: bytes) -> None:
+    body = b'{"type": "track", "event": "Seen", "anonymousId": "door", "userId": %b}' % sent
+    status, answer = admin.collector.post("/v1/batch", b'{"batch": [%b]}' % body)
+    assert (status, answer["errors"]) == (200, [])
+    refused = [warning["path"] for warning in answer["warnings"] if warning["code"] == "identifier_refused"]
+    assert refused == ([] if sent in {b'"x" ', b"7"} else ["$.userId"])
+
+
 REFS = {
     "email: Anna.Ref@Example.COM ": "email:anna.ref@example.com",
     "phone:8 (916) 555-44-33": "phone:+79165554433",

@@ -169,7 +169,10 @@ class _Refused(Exception):
 
 
 def _judged(event: dict[str, Any], encoded: bytes) -> tuple[dict[str, Any], bytes]:
-    """What pydantic says of an event that is not plainly right; numeric ids come back as text."""
+    """What pydantic says of an event that is not plainly right; numeric ids come back as text.
+
+    A fraction is text in the JSON alone: it identifies nobody, and whoever looks for identifiers is shown what was sent.
+    """
     type_ = event.get("type")
     adapter = ADAPTERS.get(type_) if isinstance(type_, str) else None
     if adapter is None:
@@ -179,7 +182,9 @@ def _judged(event: dict[str, Any], encoded: bytes) -> tuple[dict[str, Any], byte
         validated: dict[str, Any] = adapter.validator.validate_python(event)
     except ValidationError as error:
         raise _Refused(_fault(error)) from None
-    return validated, encoded if validated == event else orjson.dumps(validated)
+    fractions = {name: event[name] for name in ("userId", "anonymousId") if type(event.get(name)) is float}
+    encoded = encoded if validated == event else orjson.dumps(validated)
+    return validated | fractions, encoded
 
 
 def _name(event: Mapping[str, Any]) -> str:
