@@ -175,7 +175,7 @@ def report(on_error: OnError | None, error: Exception, events: list[dict[str, An
         return
     try:
         on_error(error, events)
-    except Exception:  # the host's code on the sender's thread
+    except (Exception, SystemExit):  # the host's code on the sender's thread, which must go on
         log.exception("on_error raised")
 
 

@@ -117,6 +117,8 @@ def _on_sigterm(_number: int, _frame: FrameType | None) -> None:
     flush_all(_process.terminate_by - now)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.kill(os.getpid(), signal.SIGTERM)
+    if os.getpid() == 1:  # a container's first process, whom the kernel spares the default action (pid_namespaces(7))
+        os._exit(128 + signal.SIGTERM)
 
 
 def _signal_again() -> None:

@@ -153,9 +153,10 @@ def test_max_retries_ends_in_the_dead_letter() -> None:
     assert "3 attempts; the last one: reset" in letters.newest()[0].message
 
 
-def test_a_raising_on_error_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("raised", [RuntimeError("the host's bug"), SystemExit(1)])
+def test_a_raising_on_error_harms_nobody(raised: BaseException, caplog: pytest.LogCaptureFixture) -> None:
     def broken(_error: Exception, _events: list[dict[str, Any]]) -> None:
-        raise RuntimeError("the host's bug")
+        raise raised
 
     delivery, _ = deliver(MemoryTransport(Reply(404, None, None)), 1, settings(on_error=broken), DeadLetters(None, 1))
     assert delivery.tally.rejected == 1

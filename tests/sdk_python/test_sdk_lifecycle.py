@@ -31,6 +31,11 @@ ENDS = {
         "client.track('u', 'E'); threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGTERM)).start(); time.sleep(9)",
         -signal.SIGTERM,
     ),
+    "SIGTERM to the first process of a container, who is spared its default action": (
+        "client.track('u', 'E'); kill, pid = os.kill, os.getpid(); os.kill, os.getpid = lambda *_: None, lambda: 1\n"
+        "kill(pid, signal.SIGTERM); time.sleep(30)",
+        128 + signal.SIGTERM,
+    ),
     "track in an exit handler": ("import atexit; atexit.register(client.track, 'u', 'E')", 0),
     "client made in a function": ("def f(): tropa.Client('k', client._options.host).track('u', 'E')\nf()", 0),
     "default client": ("tropa.write_key, tropa.host = 'k', client._options.host; tropa.track('u', 'E')", 0),
