@@ -11,7 +11,7 @@ TropaError
     ├── MethodNotAllowed       405
     ├── Conflict               409      an operator's request that the data does not allow
     ├── RequestTimeout         408      the body did not arrive in time
-    ├── PayloadTooLarge        413      past max_body_bytes or max_batch_bytes
+    ├── PayloadTooLarge        413      past max_body_bytes or max_batch_events
     ├── RateLimited            429      + Retry-After
     └── Unavailable            503      + Retry-After: overloaded, store down, disk full, stopping
 

@@ -106,3 +106,11 @@ def test_what_quarantine_keeps_of_a_receipt() -> None:
     receipt = door.quarantined()[0]["receipt"]
     assert (receipt["address"], receipt["user_agent"], receipt["hints"]) == ("91.64.0.0", "curl/8", {"sec-ch-ua": '"Chrome"'})
     assert (receipt["retried"], receipt["opted_out"], receipt["source"]) == (True, True, "web")
+
+
+def test_a_requests_headers_are_not_kept_at_any_length_with_each_of_its_bad_events() -> None:
+    door, long = Door(), "x" * 30_000
+    door.post("/v1/batch", {"batch": [1] * 50}, key=BROWSER, user_agent=long, sec_ch_ua=long, sec_ch_ua_platform=long)
+    kept = [row["receipt"] for row in door.quarantined()]
+    assert len(kept) == 50
+    assert all(receipt["user_agent"] == "x" * 512 and receipt["hints"] == {} for receipt in kept)

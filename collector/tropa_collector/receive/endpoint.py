@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
+from tropa_collector.enrich.device import MAX_HINTS_BYTES, MAX_USER_AGENT_CHARS
 from tropa_collector.errors import Forbidden, MalformedBody, MethodNotAllowed, RateLimited, RequestError, UnknownKey
 from tropa_collector.events.model import TYPES
 from tropa_collector.events.normalise import Limits, parse
@@ -39,6 +40,8 @@ _HINTS: Final = (
     b"sec-ch-ua-platform-version",
     b"sec-ch-ua-model",
     b"sec-ch-ua-full-version-list",
+    b"sec-ch-ua-full-version",
+    b"sec-ch-ua-form-factors",
 )
 _RETRY_MARKERS: Final = (b"x-retry-count", b"rsa-retry-attempt")
 _LETTERS: Final = {"i": "identify", "t": "track", "p": "page", "s": "screen", "g": "group", "a": "alias"}
@@ -230,10 +233,8 @@ class Endpoint:
             source=source,
             received_at=time.time_ns() // 1_000,
             address=client_address(peer, forwarded, self._trusted),
-            user_agent=None if agent is None else agent.decode("latin-1"),
-            hints={name.decode(): headers[name].decode("latin-1") for name in _HINTS if name in headers}
-            if _HINTS[0] in headers
-            else {},
+            user_agent=None if agent is None else agent[:MAX_USER_AGENT_CHARS].decode("latin-1"),
+            hints=_hints(headers) if _HINTS[0] in headers else {},
             retried=retried,
             opted_out=headers.get(b"sec-gpc") == b"1",
         )
@@ -294,6 +295,12 @@ def _odd_route(endpoint: Endpoint, scope: Scope) -> tuple[str, Handler] | None:
         key = key_of_query(scope["query_string"]) or key_of_headers(dict(scope["headers"])) or ""
         return "settings", partial(endpoint.settings_document, settings_stub.rudderstack_settings, key)
     return None
+
+
+def _hints(headers: HeaderMap) -> dict[str, str]:
+    """As far as the device is read from them: quarantine keeps them with each bad event of a request, thousands of times."""
+    hints = {name.decode(): headers[name].decode("latin-1") for name in _HINTS if name in headers}
+    return hints if sum(map(len, hints.values())) <= MAX_HINTS_BYTES else {}
 
 
 def _is_retry(headers: HeaderMap) -> bool:
