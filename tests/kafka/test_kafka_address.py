@@ -28,6 +28,8 @@ def test_properties_go_to_whom_they_are_for() -> None:
         ("kafka:///t", "an address is kafka://"),
         ("kafka://one,/t", "an address is kafka://"),
         ("kafka://anna:secret@one:9092/t", "sasl.username"),
+        ("kafka://one:9092,two:99999/t", "two:99999 has a port that there is not"),
+        ("kafka://one:0/t", "one:0 has a port"),
         ("kafka://one", "the topic ''"),
         ("kafka://one/a/b", "the topic 'a/b'"),
         ("kafka://one/t?acks=1", "acks is Tropa's own"),

@@ -210,7 +210,7 @@ def test_every_look_finds_its_rows_by_an_index(opened: Opened, monkeypatch: pyte
 
 
 def test_a_look_that_takes_too_long_is_given_up_and_says_so(store: DatabaseStore) -> None:
-    snapshots = Snapshots(store.url, connections=1, settings={"statement_timeout": "20ms"})
+    snapshots = Snapshots(store.url, connections=1, settings={"statement_timeout": "250ms"})
 
     async def scenario() -> str:
         with pytest.raises(Unavailable, match="took too long") as refused:

@@ -68,6 +68,10 @@ def kafka_address(text: str) -> KafkaAddress:
     brokers, topic = parts.netloc, unquote(parts.path.removeprefix("/"))
     if parts.scheme != "kafka" or not all(_BROKER.fullmatch(broker) for broker in brokers.split(",")):
         raise SettingsError(f"{_EXAMPLE}; credentials stand in sasl.username and sasl.password behind the question mark.")
+    for broker in brokers.split(","):
+        _, _, port = broker.rpartition(":")
+        if port.isdigit() and not 0 < int(port) < 65_536:  # librdkafka would take the rest of a division
+            raise SettingsError(f"{_EXAMPLE}; {broker} has a port that there is not.")
     if not _TOPIC.fullmatch(topic):
         raise SettingsError(f"{_EXAMPLE}; the topic {topic[:40]!r} has other characters than letters, digits, '.', '_', '-'.")
     properties = dict(parse_qsl(parts.query, keep_blank_values=True))

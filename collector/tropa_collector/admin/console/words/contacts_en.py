@@ -117,6 +117,7 @@ TEXTS: Final = {
     "rule.import": "they came in one imported row",
     "identity.refused": "Links that were refused",
     "identity.none_refused": "None: nothing that came contradicts this contact.",
+    "actor.system": "system",
     "refused.cannot_link": "An operator has kept them apart.",
     "refused.limit": "A person has only so many identifiers of this kind.",
     "refused.cap": "The contact would become larger than a person is.",

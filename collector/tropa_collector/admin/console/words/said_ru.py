@@ -55,7 +55,10 @@ _OF_IDENTIFIERS: Final = {
         "В событии несколько значений того, что у человека бывает одно."
     ),
     r"An event carries at most (\d+) identifiers\.": "В событии может быть не больше {0} идентификаторов.",
-    r"This is not a kind of identifier\.": "Такого вида идентификаторов нет.",
+    r"This is not a kind of identifier[.;].*": "Такого вида идентификаторов нет; id другой системы — это ext.<система>, например ext.crm.",
+    r"A messenger's user name may change hands: .+": (
+        "Имя в мессенджере может перейти к другому: рядом с id учётной записи оно не идентификатор."
+    ),
     r"An identifier is a string or an integer\.": "Идентификатор — это строка или целое число.",
     r"The identifier is empty\.": "Идентификатор пуст.",
     r"An identifier has at most (\d+) characters\.": "В идентификаторе может быть не больше {0} знаков.",
