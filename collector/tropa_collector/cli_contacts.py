@@ -226,7 +226,8 @@ def _contact_lines(contact: dict[str, Any], events: list[dict[str, Any]]) -> Ite
     yield f"{contact['id']}  seen {contact['first_seen_at']} to {contact['last_seen_at']}, {count}"
     for row in contact["identifiers"]:
         shared = f", shared from {row['shared_from']}" if "shared_from" in row else ""
-        yield f"  {_name(row):50} {row['trust']:8} {row['source'] or '-':12} since {row['first_seen_at']}{shared}"
+        state = f", {row['state'].replace('_', ' ')}" if "state" in row else ""
+        yield f"  {_name(row):50} {row['trust']:8} {row['source'] or '-':12} since {row['first_seen_at']}{shared}{state}"
     for name, trait in contact["trait_details"].items():
         value = json.dumps(trait["value"], ensure_ascii=False)
         yield f"  {name} = {value}   ({trait['trust']}, {trait['source']}, {trait['at']})"

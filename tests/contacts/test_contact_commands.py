@@ -31,6 +31,7 @@ def test_show_why_merge_and_split(start_collector: StartCollector, run: Run, ser
     collector = start_collector()
     collector.post("/v1/identify", {"userId": "1", "messageId": "m1", "anonymousId": "c1", "traits": {"name": "Анна"}})
     collector.post("/v1/identify", {"userId": "2", "messageId": "m2", "traits": {"phone": "+79161234567", "name": "Anna"}})
+    collector.post("/v1/identify", {"userId": "3", "messageId": "m3", "traits": {"email": "info@corp.example.com"}})
     if not served:
         assert collector.stop() == 0
     where = ["--admin", collector.admin_url, "--token", collector.admin_token]
@@ -38,6 +39,7 @@ def test_show_why_merge_and_split(start_collector: StartCollector, run: Run, ser
     shown = run("show", "user_id:1").output
     assert re.search(r"user_id:1 +server +shop", shown)
     assert 'name = "Анна"' in shown
+    assert re.search(r"email:info@corp.example.com .*, joins nobody\n", run("show", "user_id:3").output)
     assert json.loads(run("show", "phone:8 916 123-45-67", "--json").output)["events"][0]["messageId"] == "m2"
     assert "came together in event m1" in run("why", "anonymous_id:c1").output
 

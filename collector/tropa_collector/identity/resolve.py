@@ -18,7 +18,8 @@ What the trust rules left open, and how it is closed here:
   it (``proven_shared_from``); and what a server said of an identifier that only claims tie to a person weighs as a claim
   there (``traits.py``), or a claim could change a server-set trait by tying a richer cookie to somebody.
 - In an event of mixed trust the strongest *proven* identifier is the anchor.
-- A value that joins nobody (an invalid phone, ``info@``) gathers no newcomers as an anchor and claims no device.
+- A value that joins nobody (an invalid phone, ``info@``) gathers no newcomers as an anchor and claims no device. Like a
+  passive identifier it goes with who proved it and leaves behind the contact that claims tied it to.
 - Claims that are refused are kept as evidence up to ``claimed_conflicts`` for one identifier.
 """
 
