@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from tropa_collector import cli_console, cli_contacts, cli_demo, cli_forward, cli_options, cli_snippet, cli_transfer, cli_work
+from tropa_collector.cli_progress import progress
 from tropa_collector.errors import TropaError
 from tropa_collector.settings import load
 
@@ -187,7 +188,8 @@ def backup(data: Path | None, target: Path) -> None:
     settings = load({"data": data})
     if settings.store != "sqlite":
         raise click.ClickException("PostgreSQL has its own: pg_dump --format=custom, or an archive of the write-ahead log.")
-    size = run(settings.data, target)
+    with progress("copying") as tell:
+        size = run(settings.data, target, tell)
     click.echo(f"{target}: {size / 1e6:.1f} MB, integrity checked")
 
 

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import click
 
 from tropa_collector import cli_options
+from tropa_collector.cli_progress import progress
 from tropa_collector.settings import load
 
 
@@ -31,13 +32,8 @@ def forward(destination: str, data: Path | None, since: str, until: str | None) 
     """
     from tropa_collector.forward.backfill import Span, backfill  # noqa: PLC0415 - heavy, and of this command alone
 
-    with click.progressbar(length=1, label=destination) as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.length = max(1, total)
-            bar.update(done - bar.pos)
-
-        done = asyncio.run(backfill(load({"data": data}), destination, Span.read(since, until), progress))
+    with progress(destination) as tell:
+        done = asyncio.run(backfill(load({"data": data}), destination, Span.read(since, until), tell))
     figures = done.figures
     click.echo(f"{figures.delivered} delivered, {figures.left_out} left out, {figures.dead_lettered} refused")
     if figures.dead_lettered:

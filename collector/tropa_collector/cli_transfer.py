@@ -200,8 +200,9 @@ def export(data: Path | None, what: str, form: str, out: Path | None, **asked: s
     if out is None:
         write(rows, sys.stdout)
         return
-    with private_file(out) as file:
-        number = write(rows, file)
+    shown = click.progressbar(rows.rows, label=what, show_pos=True, update_min_steps=500, file=sys.stderr)
+    with private_file(out) as file, shown as counted:
+        number = write(exporting.Table(rows.columns, iter(counted)), file)
     click.echo(f"{out}: {number} {what}")
 
 
