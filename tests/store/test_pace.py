@@ -6,6 +6,7 @@ from collections import deque
 
 import pytest
 
+from tropa_collector.store.protocol import Quarantined, Record, Submission
 from tropa_collector.store.sqlite.writing.checkpoints import Checkpoints
 from tropa_collector.store.sqlite.writing.client import PACE_SHARE
 from tropa_collector.store.sqlite.writing.pace import LEAST_BYTES, Pace
@@ -111,3 +112,9 @@ def test_a_few_events_that_were_held_up_narrow_nothing() -> None:
     pace = Pace(32_000_000, SECONDS)
     pace.committed(4_000, 0.3)
     assert pace.bytes == 32_000_000
+
+
+def test_a_queue_is_bounded_by_all_that_a_submission_holds() -> None:
+    record = Record("web", 1, "page", "", "m", 1, 0, 1, "{" * 10, None)
+    bad = Quarantined("web", 1, "", "", "wrong_type", "$", "", "", b"x" * 200, "r" * 3_000)
+    assert Submission([record], [bad]).size == 3_210

@@ -86,6 +86,11 @@ class Submission(NamedTuple):
     def events(self) -> int:
         return len(self.records) + len(self.quarantined)
 
+    @property
+    def size(self) -> int:
+        """Of what it has of any length: a queue is bounded by it."""
+        return sum(len(record[8]) for record in self.records) + sum(len(bad[8]) + len(bad[9]) for bad in self.quarantined)
+
 
 @dataclass(frozen=True, slots=True)
 class EventQuery:

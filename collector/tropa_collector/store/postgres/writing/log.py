@@ -106,7 +106,7 @@ class PostgresLog:
     async def commit(self, submission: Submission) -> Sequence[int]:
         if (refused := self.refusal()) is not None:
             raise refused
-        size = sum(len(record[8]) for record in submission.records) + sum(len(bad[8]) for bad in submission.quarantined)
+        size = submission.size
         future: asyncio.Future[Sequence[int]] = asyncio.get_running_loop().create_future()
         self._waiting.append(Waiting(submission, size, future, time.monotonic()))
         self._events += submission.events

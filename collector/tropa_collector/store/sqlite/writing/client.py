@@ -118,7 +118,7 @@ class SqliteLog:
         if (refused := self.refusal()) is not None:
             raise refused
         self._number += 1
-        size = sum(len(record[8]) for record in submission.records) + sum(len(bad[8]) for bad in submission.quarantined)
+        size = submission.size
         future: asyncio.Future[Sequence[int]] = asyncio.get_running_loop().create_future()
         events = submission.events
         encoded = encode_submission(self._number, submission)
