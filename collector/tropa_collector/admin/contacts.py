@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from tropa_collector.admin.answers import Json
 from tropa_collector.admin.parameters import BadParameter, limit, number, page_of, since
-from tropa_collector.admin.references import ReferenceRoute, reference_in
+from tropa_collector.admin.ref_routes import RefRoute, ref_in
 from tropa_collector.admin.refs import parse_ref
 from tropa_collector.errors import NotFound
 from tropa_collector.store.protocol import ContactQuery, Operation, Ref
@@ -45,10 +45,10 @@ def contact_routes(parts: AdminParts) -> list[Route]:
         Route(f"{_ROOT}/lift", api.lift, methods=["POST"]),
         Route(f"{_ROOT}/rebuild", api.rebuild, methods=["POST"]),
         Route(f"{_ROOT}/cannot_link", api.apart),
-        ReferenceRoute(f"{_ROOT}/{{ref}}/events", api.timeline),
-        ReferenceRoute(f"{_ROOT}/{{ref}}/why", api.why),
-        ReferenceRoute(f"{_ROOT}/{{ref}}/split", api.split, methods=["POST"]),
-        ReferenceRoute(f"{_ROOT}/{{ref}}", api.contact),
+        RefRoute(f"{_ROOT}/{{ref}}/events", api.timeline),
+        RefRoute(f"{_ROOT}/{{ref}}/why", api.why),
+        RefRoute(f"{_ROOT}/{{ref}}/split", api.split, methods=["POST"]),
+        RefRoute(f"{_ROOT}/{{ref}}", api.contact),
     ]
 
 
@@ -132,7 +132,7 @@ class _Contacts:
         return Json(await self._parts.log.operate(Operation(name, arguments)))
 
     def _ref(self, request: Request) -> Ref:
-        return self._parsed(reference_in(request))
+        return self._parsed(ref_in(request))
 
     def _named(self, body: Mapping[str, Any], name: str, shape: str) -> tuple[Any, ...]:
         if not isinstance(body.get(name), str):

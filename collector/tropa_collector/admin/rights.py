@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tropa_collector.admin.answers import Json
-from tropa_collector.admin.references import ReferenceRoute, reference_in
+from tropa_collector.admin.ref_routes import RefRoute, ref_in
 from tropa_collector.admin.refs import spelt
 from tropa_collector.transfer.rights import rights_of
 
@@ -24,15 +24,15 @@ def rights_routes(parts: AdminParts) -> list[Route]:
     rights = rights_of(parts.settings, parts.log)
 
     async def export(request: Request) -> Response:
-        return Json(await rights.export(spelt(reference_in(request), parts.settings)))
+        return Json(await rights.export(spelt(ref_in(request), parts.settings)))
 
     async def erase(request: Request) -> Response:
         asked = request.query_params
         reason = asked.get("reason", "")[:_MAX_REASON_CHARS]
         actor = asked.get("actor", "admin api")[:_MAX_REASON_CHARS]
-        return Json(await rights.erase(spelt(reference_in(request), parts.settings), actor=actor, reason=reason))
+        return Json(await rights.erase(spelt(ref_in(request), parts.settings), actor=actor, reason=reason))
 
     return [
-        ReferenceRoute("/api/v1/contacts/{ref}/export", export, methods=["GET"]),
-        ReferenceRoute("/api/v1/contacts/{ref}", erase, methods=["DELETE"]),
+        RefRoute("/api/v1/contacts/{ref}/export", export, methods=["GET"]),
+        RefRoute("/api/v1/contacts/{ref}", erase, methods=["DELETE"]),
     ]

@@ -9,7 +9,7 @@ from starlette.routing import Match, Route
 from starlette.types import Scope
 
 
-class ReferenceRoute(Route):
+class RefRoute(Route):
     """A route whose ``{ref}`` is looked for in the path as it was sent: only there a slash inside it differs from one behind it."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
@@ -17,6 +17,6 @@ class ReferenceRoute(Route):
         return super().matches(scope if raw is None else {**scope, "path": raw.decode("ascii", "replace")})
 
 
-def reference_in(request: Request) -> str:
+def ref_in(request: Request) -> str:
     """What stands for ``{ref}``, decoded."""
     return unquote(str(request.path_params["ref"]))
