@@ -460,7 +460,7 @@ var view = (type, args) => {
 };
 var verbs = {
   identify: (id, traits, options) => {
-    if (isObject(id)) [id, traits, options] = ["", id, traits];
+    if (isObject(id)) [id, traits, options] = [, id, traits];
     identifyUser(id && `${id}`, traits);
     emit("identify", { traits }, options);
   },
@@ -468,7 +468,7 @@ var verbs = {
   page: (...args) => view("page", args),
   screen: (...args) => view("screen", args),
   group: (groupId, traits, options) => emit("group", { groupId, traits }, options),
-  alias: (userId, previousId, options) => emit("alias", { userId, previousId }, options),
+  alias: (userId, previousId, options) => emit("alias", { userId, previousId: previousId || getUser().id || visitorId() }, options),
   reset: (options) => {
     setUser({ traits: {} });
     endSession();

@@ -58,7 +58,7 @@ const view = (type: 'page' | 'screen', args: unknown[]) => {
 
 const verbs: Record<string, Handler> = {
   identify: (id, traits, options) => {
-    if (isObject(id)) [id, traits, options] = ['', id, traits];
+    if (isObject(id)) [id, traits, options] = [, id, traits];
     identifyUser(id && `${id}`, traits);
     emit('identify', { traits }, options);
   },
@@ -66,7 +66,8 @@ const verbs: Record<string, Handler> = {
   page: (...args) => view('page', args),
   screen: (...args) => view('screen', args),
   group: (groupId, traits, options) => emit('group', { groupId, traits }, options),
-  alias: (userId, previousId, options) => emit('alias', { userId, previousId }, options),
+  alias: (userId, previousId, options) =>
+    emit('alias', { userId, previousId: previousId || getUser().id || visitorId() }, options),
   reset: (options) => {
     setUser({ traits: {} });
     endSession();

@@ -74,7 +74,8 @@ export interface Tropa<Events extends object = EventMap> {
   screen(name?: string, properties?: Properties, options?: CallOptions): string;
   screen(category: string | undefined, name: string | undefined, properties?: Properties, options?: CallOptions): string;
   group(groupId: string | number, traits?: Properties, options?: CallOptions): string;
-  alias(userId: string | number, previousId: string | number, options?: CallOptions): string;
+  /** Without a `previousId` it is the user's that is known, else the visitor's. */
+  alias(userId: string | number, previousId?: string | number, options?: CallOptions): string;
   /** Forgets the user and starts a new anonymous id; with `device: false` the anonymous id stays. */
   reset(options?: { device?: boolean }): void;
   consent(state: ConsentState): void;

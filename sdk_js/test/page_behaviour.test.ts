@@ -41,6 +41,15 @@ describe('calls', () => {
     expect(all[2]).not.toHaveProperty('name');
   });
 
+  test('alias without a previous id is of who is known: the user, else the visitor', async () => {
+    const { all, tropa } = await delivered({}, ({ tropa: page }) => {
+      page.alias('41');
+      page.identify('42');
+      page.alias('43');
+    });
+    expect([all[0].previousId, all[2].previousId]).toEqual([tropa.anonymousId(), '42']);
+  });
+
   test('a callback comes after the event is safe', async () => {
     let left = 0;
     const page = await openPage();
