@@ -1,4 +1,4 @@
-"""Events in no order, each to two of several collectors, and the model of who is who (identity.md I7) that a store must agree with.
+"""Events in no order, each to two of several collectors, and the model of who is who that a store must agree with.
 
 People who never contradict each other; each event names some of a person's identifiers. Afterwards identifiers are together
 exactly where the events connect them, and every event is stored once.

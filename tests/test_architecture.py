@@ -75,7 +75,7 @@ def test_the_rules_look_at_something() -> None:
 
 @pytest.mark.parametrize("stage", ["events", "enrich", "identity"])
 def test_the_middle_is_pure(stage: str) -> None:
-    """Validate, enrich and resolve are handed the time, the ids and what the database knows (house rule 3)."""
+    """Validate, enrich and resolve are handed the time, the ids and what the database knows."""
     effects = {
         "asyncio",
         "socket",

@@ -1,4 +1,4 @@
-"""wire.md, Browser client address: whose it is, how much of it is kept, and who may say it."""
+"""Browser client address: whose it is, how much of it is kept, and who may say it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""wire.md, Replies: one row a situation, with its status, its shape and what is left behind."""
+"""Replies: one row a situation, with its status, its shape and what is left behind."""
 
 from __future__ import annotations
 

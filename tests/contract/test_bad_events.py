@@ -1,4 +1,4 @@
-"""wire.md, What is rejected: one bad event among a hundred, for each kind of badness."""
+"""What is rejected: one bad event among a hundred, for each kind of badness."""
 
 from __future__ import annotations
 

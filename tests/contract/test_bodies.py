@@ -1,4 +1,4 @@
-"""wire.md, Bodies: decided from the bytes, merged, repaired, bounded."""
+"""Bodies: decided from the bytes, merged, repaired, bounded."""
 
 from __future__ import annotations
 

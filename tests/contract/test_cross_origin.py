@@ -1,4 +1,4 @@
-"""wire.md, CORS: mirrored, on errors too; allowed_origins decide on the call itself."""
+"""CORS: mirrored, on errors too; allowed_origins decide on the call itself."""
 
 from __future__ import annotations
 

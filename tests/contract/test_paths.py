@@ -1,4 +1,4 @@
-"""wire.md, Paths: every one of them, with and without a trailing slash, and never a redirect."""
+"""Paths: every one of them, with and without a trailing slash, and never a redirect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""wire.md, When two events are the same: source, original time and messageId."""
+"""When two events are the same: source, original time and messageId."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""wire.md, Time: the table of corrections, with the receipt's own clock as the reference."""
+"""Time: the table of corrections, with the receipt's own clock as the reference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""wire.md, Write keys: every place where one may stand, and which place is believed first."""
+"""Write keys: every place where one may stand, and which place is believed first."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def basic(user: str, *, colon: str = ":") -> str:
     return "Basic " + base64.b64encode(f"{user}{colon}".encode()).decode()
 
 
-PLACES = ["basic", "x-write-key", "bearer", "query", "body"]  # in the order of wire.md
+PLACES = ["basic", "x-write-key", "bearer", "query", "body"]  # in the order in which they are believed
 
 
 def call(door: Door, keys: dict[str, str], *, colon: str = ":") -> int:

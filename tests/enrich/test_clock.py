@@ -1,4 +1,4 @@
-"""The table of wire.md, "Time". Seconds are written as µs by ``S``."""
+"""The table of corrections. Seconds are written as µs by ``S``."""
 
 from __future__ import annotations
 

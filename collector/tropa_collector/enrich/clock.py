@@ -1,4 +1,4 @@
-"""When an event happened by the collector's clock (wire.md, "Time"). All times are µs since the epoch, UTC."""
+"""When an event happened by the collector's clock. All times are µs since the epoch, UTC."""
 
 from __future__ import annotations
 

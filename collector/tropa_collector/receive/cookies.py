@@ -3,7 +3,7 @@
 ``<name>_ack`` holds the ids of the last batches that were stored, two minutes long: the next page of a visitor need not
 send them again. ``<name>_id`` is ``<anonymous id>.<set at, seconds>``. Script writes it with 0 and the collector sets it
 again, since Safari forgets after seven days what script wrote; where a source says ``cookie_http_only`` the collector
-makes the id, and script never sees it. When cookies may be set at all: reliability.md, Threats.
+makes the id, and script never sees it. Only a page of the site itself may have cookies set.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The door: a raw ASGI callable for the paths of ``wire.md``, looked up before the router; everything else goes on to it."""
+"""The door: a raw ASGI callable for the ingest paths, looked up before the router; everything else goes on to it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
-from tropa_collector.enrich.device import MAX_HINTS_BYTES, MAX_USER_AGENT_CHARS
 from tropa_collector.errors import Forbidden, MalformedBody, MethodNotAllowed, RateLimited, RequestError, UnknownKey
 from tropa_collector.events.model import TYPES
 from tropa_collector.events.normalise import Limits, parse
@@ -24,7 +23,7 @@ from tropa_collector.receive.cookies import NO_VISIT, Asked, SetCookies, Visit, 
 from tropa_collector.receive.cors import answer_headers, origin_allowed, preflight_headers
 from tropa_collector.receive.keys import KeyRing, Source, key_of_body, key_of_headers, key_of_query
 from tropa_collector.receive.rates import Rates
-from tropa_collector.receive.receipt import Receipt
+from tropa_collector.receive.receipt import Receipt, client_hints, is_retry, user_agent
 from tropa_collector.receive.replies import Reply
 from tropa_collector.receive.request import App, Ask, Gone, Handler, HeaderMap, Receive, Scope, Send, read_body
 from tropa_collector.receive.sessions import SessionKeys
@@ -33,17 +32,6 @@ from tropa_collector.store.protocol import EventLog
 
 logger = logging.getLogger("tropa.receive")
 
-_HINTS: Final = (
-    b"sec-ch-ua",
-    b"sec-ch-ua-mobile",
-    b"sec-ch-ua-platform",
-    b"sec-ch-ua-platform-version",
-    b"sec-ch-ua-model",
-    b"sec-ch-ua-full-version-list",
-    b"sec-ch-ua-full-version",
-    b"sec-ch-ua-form-factors",
-)
-_RETRY_MARKERS: Final = (b"x-retry-count", b"rsa-retry-attempt")
 _LETTERS: Final = {"i": "identify", "t": "track", "p": "page", "s": "screen", "g": "group", "a": "alias"}
 _PIXEL: Final = Reply(
     200,
@@ -225,16 +213,15 @@ class Endpoint:
         client = ask.scope["client"]
         peer = client[0] if client else None
         forwarded = [value for name, value in ask.scope["headers"] if name == b"x-forwarded-for"] if self._trusted else ()
-        retried = (_RETRY_MARKERS[0] in headers or _RETRY_MARKERS[1] in headers) and _is_retry(headers)
+        retried = is_retry(headers)
         if retried:
             self._counters.retries += 1
-        agent = headers.get(b"user-agent")
         return Receipt(
             source=source,
             received_at=time.time_ns() // 1_000,
             address=client_address(peer, forwarded, self._trusted),
-            user_agent=None if agent is None else agent[:MAX_USER_AGENT_CHARS].decode("latin-1"),
-            hints=_hints(headers) if _HINTS[0] in headers else {},
+            user_agent=user_agent(headers),
+            hints=client_hints(headers),
             retried=retried,
             opted_out=headers.get(b"sec-gpc") == b"1",
         )
@@ -295,17 +282,6 @@ def _odd_route(endpoint: Endpoint, scope: Scope) -> tuple[str, Handler] | None:
         key = key_of_query(scope["query_string"]) or key_of_headers(dict(scope["headers"])) or ""
         return "settings", partial(endpoint.settings_document, settings_stub.rudderstack_settings, key)
     return None
-
-
-def _hints(headers: HeaderMap) -> dict[str, str]:
-    """As far as the device is read from them: quarantine keeps them with each bad event of a request, thousands of times."""
-    hints = {name.decode(): headers[name].decode("latin-1") for name in _HINTS if name in headers}
-    return hints if sum(map(len, hints.values())) <= MAX_HINTS_BYTES else {}
-
-
-def _is_retry(headers: HeaderMap) -> bool:
-    """Some clients mark their first try too, with a 0."""
-    return any(headers.get(marker, b"0").strip() not in {b"", b"0"} for marker in _RETRY_MARKERS)
 
 
 def _open_single(type_: str, parsed: object) -> Envelope:

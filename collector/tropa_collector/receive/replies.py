@@ -1,4 +1,4 @@
-"""Answers of the public listener. Exactly 200 for what is on disk; every refusal has a code and a message (wire.md, Replies)."""
+"""Answers of the public listener. Exactly 200 for what is on disk; every refusal has a code and a message."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from tropa_collector.events.timestamps import to_iso
 
 
 class Trust(IntEnum):
-    """Who vouches for what an event says (identity.md, Trust). A browser key is public: what it says is a claim."""
+    """Who vouches for what an event says. A browser key is public: what it says is a claim."""
 
     CLAIMED = 0
     SIGNED = 1
@@ -68,7 +68,7 @@ class Quarantined(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """What an operator asks of the store, in a transaction of its own; names and arguments are those of ``operations.py``."""
+    """What an operator asks of the store, in a transaction of its own: its names and arguments are in ``operations/registry``."""
 
     name: str
     arguments: dict[str, Any]

@@ -21,7 +21,7 @@ def picture(identifiers: Sequence[Named], links: Sequence[Named]) -> dict[str, A
     """``{"width", "height", "nodes": [{"x", "y", "kind", "value", "class"}], "edges": [{"x1", "y1", "x2", "y2", "middle", "n"}],
     "left_out"}``.
 
-    ``links`` are a spanning tree (identity.md, 2.13); ``n`` is an edge's place among them. An identifier that nothing links
+    ``links`` are a spanning tree; ``n`` is an edge's place among them. An identifier that nothing links
     is a tree of its own.
     """
     near: dict[Key, list[tuple[Key, int]]] = {_key(one): [] for one in identifiers}
