@@ -53,7 +53,7 @@ print(json.dumps({"events": captured.events} | {name: getattr(tropa, name) for n
 def run(options: dict[str, Any], folder: Path) -> subprocess.CompletedProcess[str]:
     (folder / "project.py").write_text(PROJECT)
     command = [sys.executable, "project.py", json.dumps(options)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=90, check=False)
 
 
 def test_the_app_configures_the_default_client_and_the_middleware_lends_the_visitor(tmp_path: Path) -> None:
