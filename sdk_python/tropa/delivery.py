@@ -120,10 +120,12 @@ class Delivery:
         self._next_part()
         errors = _event_errors(reply, len(events))
         self.tally.sent += len(events) - len(errors)
-        self.tally.rejected += len(errors)
-        if errors:
+        rejected, self.tally.rejected = self.tally.rejected, self.tally.rejected + len(errors)
+        if rejected.bit_length() < self.tally.rejected.bit_length():  # doubled: a mistake in every batch must not flood the log
             codes = ", ".join(sorted({error.code for error in errors.values()}))[:200]
-            log.warning("the collector refused %d of %d events (%s) and has them in quarantine", len(errors), len(events), codes)
+            log.warning(
+                "the collector has refused %d events so far (now %s); it has them in quarantine", self.tally.rejected, codes
+            )
         for index, error in errors.items():
             report(self._options.on_error, error, [_decode(events[index])])
 

@@ -94,8 +94,19 @@ def test_per_event_errors_reach_on_error_and_the_log_and_the_rest_is_sent(caplog
     assert isinstance(error, DeliveryError)
     assert (error.status, error.code, error.path, events[0]["n"]) == (200, "event_missing", "event", 1)
     assert [record.getMessage() for record in caplog.records] == [
-        "the collector refused 1 of 3 events (event_missing) and has them in quarantine"
+        "the collector has refused 1 events so far (now event_missing); it has them in quarantine"
     ]
+
+
+def test_a_mistake_in_every_batch_does_not_flood_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    errors = [{"index": 0, "code": "event_missing"}]
+    transport = MemoryTransport(*[Reply(200, {"success": True, "errors": errors}, None)] * 10)
+    delivery = Delivery(settings(), transport, DeadLetters(None, 1))
+    for _ in range(10):
+        delivery.load([b"{}"])
+        delivery.attempt(1.0)
+    assert delivery.tally.rejected == 10
+    assert len(caplog.records) == 4, "at 1, 2, 4 and 8"
 
 
 def test_a_final_refusal_is_kept_with_its_reason_and_logged_once_without_the_payload(
