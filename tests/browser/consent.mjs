@@ -46,6 +46,7 @@ test('denied: a request in flight is aborted, and what its answer set is deleted
   await page.evaluate(() => tropa.consent('denied'));
   await sleep(5500);
   world.gate.delayMs = 0;
+  await until(async () => (await traces(page)).cookie === '');
   assert.deepEqual(await traces(page), { cookie: '', storage: { tropa_consent: '"denied"' } });
   await page.reload();
   await page.evaluate(() => tropa.track('After'));
