@@ -96,6 +96,23 @@ def test_settings_are_frozen() -> None:
         settings.port = 1
 
 
+@pytest.mark.parametrize(
+    ("toml", "says"),
+    [
+        ("nonsense = 1", "nonsense: there is no such setting"),
+        ('[sources.web]\nallowed_origin = ["x"]', "sources.web.allowed_origin: there is no such setting"),
+        ('trusted_proxies = ["zzz"]', "trusted_proxies: 'zzz' does not appear to be an IPv4 or IPv6 network"),
+        ("port = 99999", "port: Input should be less than or equal to 65535"),
+    ],
+)
+def test_a_fault_is_named_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, toml: str, says: str) -> None:
+    (tmp_path / "tropa.toml").write_text(toml)
+    monkeypatch.setenv("TROPA_CONFIG", str(tmp_path / "tropa.toml"))
+    with pytest.raises(SettingsError) as refused:
+        load()
+    assert str(refused.value) == f"These settings cannot be used:\n  {says}"
+
+
 def test_a_unit_is_in_the_name() -> None:
     """A knob that counts or measures something says what."""
     units = ("port", "bytes", "events", "depth", "chars", "items", "seconds", "connections", "second", "days")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.sources import TomlConfigSettingsSource
 
@@ -242,7 +243,13 @@ def load(flags: Mapping[str, Any] | None = None) -> Settings:
     try:
         return Settings(**{name: value for name, value in (flags or {}).items() if value is not None})
     except ValidationError as error:
-        lines = [f"  {'.'.join(map(str, fault['loc'])) or 'settings'}: {fault['msg']}" for fault in error.errors()]
-        raise SettingsError("These settings cannot be used:\n" + "\n".join(lines)) from None
+        faults = "\n".join(f"  {'.'.join(map(str, one['loc'])) or 'settings'}: {_said(one)}" for one in error.errors())
+        raise SettingsError(f"These settings cannot be used:\n{faults}") from None
     except (ValueError, OSError) as error:
         raise SettingsError(f"{os.environ.get('TROPA_CONFIG', 'tropa.toml')} cannot be read: {error}.") from None
+
+
+def _said(fault: ErrorDetails) -> str:
+    if fault["type"] == "extra_forbidden":
+        return "there is no such setting"
+    return fault["msg"].removeprefix("Value error, ")
