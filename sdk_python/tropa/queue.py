@@ -52,6 +52,13 @@ class Queue(Protocol):
     def adopt(self, orphans: list[Orphan]) -> int:
         """Put what was found before all that waits; how many events that is."""
 
+    def tidy(self) -> None:
+        """The process ends: what is delivered need not stay behind. More may be put all the same.
+
+        Raises:
+            OSError: it stays, for the next process to remove.
+        """
+
     def close(self) -> None: ...
 
     def forget(self) -> None:
@@ -103,6 +110,9 @@ class MemoryQueue:
 
     def adopt(self, orphans: list[Orphan]) -> int:
         return len(orphans)
+
+    def tidy(self) -> None:
+        """Nothing stays behind."""
 
     def close(self) -> None:
         """Nothing is held outside of memory."""

@@ -141,6 +141,11 @@ class Sender:
         if pending:
             fate = "wait in the spool for the next process" if self._options.spool else "are lost"
             log.warning("the process ends before %d events could be delivered; they %s", pending, fate)
+        try:
+            with self._changed:
+                self._queue.tidy()
+        except OSError as error:
+            log.warning("a delivered file stays in the spool: %s", error)
 
     def busy(self) -> bool:
         """Is somebody in the middle of what a flush must wait for? A signal handler asks: it may have interrupted them."""

@@ -203,6 +203,12 @@ class Spool:
         self._waiting_bytes += sum(file.end - _HEADER_BYTES for file in files)
         return events
 
+    def tidy(self) -> None:
+        last, self._current = self._current, None
+        if last is not None and last.delivered and last is not self._taken_from:
+            self._files.remove(last)
+            last.remove()
+
     def close(self) -> None:
         files, self._files, self._current = self._files, [], None
         for file in files:
@@ -218,10 +224,7 @@ class Spool:
 
     def _next_file(self) -> SpoolFile | None:
         """A new file to write to; the last one is removed if nothing in it waits. None: no room."""
-        last, self._current = self._current, None
-        if last is not None and last.delivered and last is not self._taken_from:
-            self._files.remove(last)
-            last.remove()
+        self.tidy()
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # somebody may have tidied up
         if self._bytes_on_disk() >= self._max_bytes:
             return None

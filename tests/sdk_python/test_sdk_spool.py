@@ -282,6 +282,16 @@ for n in range(300):
     assert len(collector.received()) == 1_200, "no event was sent twice either"
 
 
+@pytest.mark.parametrize(("end", "status"), [("", 0), ("os.kill(os.getpid(), signal.SIGTERM); time.sleep(30)", -signal.SIGTERM)])
+def test_an_end_that_delivers_everything_leaves_no_file_behind(
+    end: str, status: int, collector: Any, tmp_path: Path, run_host: Callable[..., Any]
+) -> None:
+    """Delivered events hold personal data, and the next process may be long in coming."""
+    run_host(f"for n in range(50): client.track('u', f'E{{n}}')\n{end}", check=status, spool="spool")
+    assert len(collector.names()) == 50
+    assert list((tmp_path / "spool").iterdir()) == []
+
+
 def test_a_host_that_exits_while_the_collector_is_down_leaves_its_events_for_the_next(
     collector: Any, tmp_path: Path, run_host: Callable[..., Any], new_client: NewClient
 ) -> None:
