@@ -185,6 +185,8 @@ def test_a_quarantine_is_lifted_once(admin: Admin) -> None:
         admin.identify(f"q{n}", email="shared@corp.example.com")
     (row,) = [one for one in admin.contact("email:shared@corp.example.com")["identifiers"] if one["kind"] == "email"]
     assert row["state"] == "quarantined"
+    (told,) = admin.ask(f"{ROOT}/user_id:q7/why")[1]["refused"]
+    assert (told["reason"], told["actions"][0]) == ("quarantined", "lift")
     lifted = {"identifier": "email:shared@corp.example.com", **SAID}
     assert admin.ask(f"{ROOT}/lift", lifted)[0] == 200
     (row,) = [one for one in admin.contact("email:shared@corp.example.com")["identifiers"] if one["kind"] == "email"]

@@ -81,6 +81,7 @@ _ACTIONS = {
     "no_merge": ("merge", "ignore"),
     "device_contradiction": ("merge", "block", "ignore"),
     "flood": ("block", "ignore"),
+    "quarantined": ("lift", "block", "ignore"),
 }
 
 

@@ -21,8 +21,7 @@ def link(graph: Graph, call: Call, idents: Sequence[Ident], *, proven: bool, anc
     for ident in idents:
         stored = graph.by_key.get(ident.key, 0)
         if ident.no_merge and stored and set_aside(graph, anchor, stored):
-            contact, other = graph.identifiers[anchor].contact, graph.identifiers[stored].contact
-            graph.record("conflict", contact, a=anchor, b=stored, reason="no_merge", other=other, event_id=call.event_id)
+            conflict(graph, call, anchor, stored, "no_merge")
         elif stored and graph.group(stored, proven=proven):
             meet(graph, call, anchor, stored, ident.trust, proven=proven, rule=rule)
         else:
@@ -117,6 +116,7 @@ def meet(graph: Graph, call: Call, anchor: int, other: int, trust: int, *, prove
     """Two identifiers that this layer knows came together: keep the evidence, then join their groups if nothing forbids it."""
     rows = graph.identifiers
     if QUARANTINED in (rows[anchor].state, rows[other].state):
+        keep_out(graph, call, anchor, other)
         return
     if not proven and flooded(graph, anchor, other):
         graph.record("refuse", rows[anchor].contact, a=anchor, b=other, reason="flood", event_id=call.event_id)
@@ -125,6 +125,7 @@ def meet(graph: Graph, call: Call, anchor: int, other: int, trust: int, *, prove
     before = graph.edge(anchor, other)
     edge = evidence.note(graph, call, anchor, other, trust, rule)
     if proven and (before is None or before.proven_ts is None) and quarantine(graph, call, other):
+        keep_out(graph, call, anchor, other)
         return
     if graph.group(anchor, proven=proven) == graph.group(other, proven=proven):
         return
@@ -133,18 +134,22 @@ def meet(graph: Graph, call: Call, anchor: int, other: int, trust: int, *, prove
         return
     why = "cannot_link" if edge.revoked else refuses_meeting(graph, call, anchor, other, by, proven=proven)
     if why:
-        graph.record(
-            "conflict",
-            rows[anchor].contact,
-            a=anchor,
-            b=other,
-            reason=why,
-            other=rows[other].contact,
-            event_id=call.event_id,
-        )
+        conflict(graph, call, anchor, other, why)
         return
     join = join_cores if proven else join_contacts
     join(graph, call, anchor, other)
+
+
+def conflict(graph: Graph, call: Call, anchor: int, other: int, why: str) -> None:
+    """Two identifiers came together and stay apart: the ledger of both their contacts tells it."""
+    rows = graph.identifiers
+    graph.record("conflict", rows[anchor].contact, a=anchor, b=other, reason=why, other=rows[other].contact, event_id=call.event_id)
+
+
+def keep_out(graph: Graph, call: Call, anchor: int, other: int) -> None:
+    """A value in quarantine joins nobody; whoever asks why is told."""
+    if graph.identifiers[anchor].contact != graph.identifiers[other].contact:
+        conflict(graph, call, anchor, other, "quarantined")
 
 
 def refuses_meeting(graph: Graph, call: Call, anchor: int, other: int, by: int, *, proven: bool) -> str:  # noqa: PLR0913 - an event against one layer

@@ -122,6 +122,8 @@ TEXTS: Final = {
     "refused.limit": "A person has only so many identifiers of this kind.",
     "refused.cap": "The contact would become larger than a person is.",
     "refused.device_contradiction": "Two known people on one device: it is shared.",
+    "refused.device_known": "Two known people on one device, which joins nobody here.",
+    "refused.quarantined": "Too many people had this value: it is in quarantine.",
     "refused.velocity": "Too many contacts were joined within a short time.",
     "refused.no_merge": "This value joins nobody.",
     "refused.claimed": "Only a browser claims it, and both are proven people.",
