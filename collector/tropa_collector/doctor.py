@@ -87,6 +87,8 @@ def _store(settings: Settings) -> Iterator[Finding]:
     if not path.is_file():
         yield Finding("store", True, f"none yet in {settings.data}")
         return
+    if path.stat().st_mode & 0o004:  # one that was copied, or made before stores were private
+        yield Finding("store", False, f"{path} is readable by every user of this machine: chmod 600 {path}*")
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
     try:
         (schema,) = connection.execute("SELECT max(number) FROM migrations").fetchone()

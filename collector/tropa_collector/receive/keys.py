@@ -234,7 +234,7 @@ def _write(path: Path, kept: _Stored) -> None:
         lines.append(f'admin_token_hash = "{kept.admin_token_hash}"\n')
     if kept.visitor_secret:
         lines.append(f'visitor_secret = "{kept.visitor_secret}"\n')
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     partial.unlink(missing_ok=True)
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

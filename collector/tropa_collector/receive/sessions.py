@@ -70,7 +70,7 @@ class SessionKeys:
 
 def _replace(path: Path, text: str) -> None:
     """Over the old bytes, where the file system writes in place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
     with os.fdopen(descriptor, "w") as file:
         os.fchmod(descriptor, 0o600)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tropa_collector.errors import StoreError
-from tropa_collector.store.sqlite.file import FILE_NAME
+from tropa_collector.store.sqlite.file import FILE_NAME, make_private
 
 Progress = Callable[[int, int], None]
 _STEPS = 10_000  # of SQLite's machine, between two words about progress: some dozen a second
@@ -30,9 +30,10 @@ def backup(directory: Path, target: Path, progress: Progress = lambda done, tota
     partial.unlink(missing_ok=True)
     reader = sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)
     try:
+        make_private(partial)  # as personal as the store, and often in a folder that others read
         _watch(reader, partial, progress)
         reader.execute("VACUUM INTO ?", (str(partial),))
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         partial.unlink(missing_ok=True)
         raise StoreError(f"The copy failed: {error}.") from None
     finally:

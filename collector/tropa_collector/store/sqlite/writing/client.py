@@ -204,7 +204,7 @@ class SqliteLog:
             StoreError: the directory is in use, cannot be written, or holds a newer schema.
         """
         try:
-            self._directory.mkdir(parents=True, exist_ok=True)
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"{self._directory} cannot be made ({error.strerror}). Choose another --data.") from None
         process = await self._spawn()
