@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tropa_collector.store.protocol import Quarantined, Record, Submission
-from tropa_collector.store.sqlite.file import connect
+from tropa_collector.store.protocol import Outcome, Quarantined, Record, Submission
+from tropa_collector.store.sqlite.file import FILE_NAME, connect
 from tropa_collector.store.sqlite.migrate import migrate
+from tropa_collector.store.sqlite.reading.feed import SqliteFeed
+from tropa_collector.store.sqlite.writing import retention as retention_module
 from tropa_collector.store.sqlite.writing import trailing
 from tropa_collector.store.sqlite.writing.options import WriterOptions
 from tropa_collector.store.sqlite.writing.retention import Retention
@@ -59,3 +64,52 @@ def test_quarantine_is_bounded_by_bytes_and_age_and_says_what_it_dropped(tmp_pat
     figures = dict(connection.execute("SELECT name, value FROM counters"))
     assert (figures["quarantine_dropped"], figures["quarantine_bytes"]) == (7, 3_000)
     assert connection.execute("SELECT count(*) FROM quarantine").fetchone() == (3,)
+
+
+def one(connection: sqlite3.Connection, sql: str) -> Any:
+    return connection.execute(sql).fetchone()[0]
+
+
+def seen(age: int, number: int) -> Record:
+    at = time.time_ns() // 1_000 - age * DAY
+    return Record("web", 0, "track", "A", f"{age}-{number}", at, 5 + number, at, "{}")
+
+
+def test_ids_are_not_given_again_after_retention_took_the_newest_event(tmp_path: Path) -> None:
+    connection = connect(tmp_path / FILE_NAME, synchronous="FULL")
+    migrate(connection)
+    Transaction(connection).commit([Submission([seen(40, number) for number in range(10)])])
+    Retention(connection, WriterOptions(retention_days=30)).step()
+    assert one(connection, "SELECT count(*) FROM events") == 0
+    assert asyncio.run(head(tmp_path)) == 10  # nor does a destination that has had them believe in another log
+    Transaction(connection).commit([Submission([seen(0, 10)])])
+    assert one(connection, "SELECT max(id) FROM events") == 11
+
+
+async def head(directory: Path) -> int:
+    feed = SqliteFeed(directory)
+    try:
+        return await feed.head("events")
+    finally:
+        await feed.stop()
+
+
+def test_a_purged_event_is_recognised_though_the_index_had_not_come_to_it(tmp_path: Path) -> None:
+    connection = connect(tmp_path / FILE_NAME, synchronous="FULL")
+    migrate(connection)
+    sent = seen(8, 0)._replace(original_at=time.time_ns() // 1_000 - 8 * DAY)
+    Transaction(connection).commit([Submission([sent])])
+    Retention(connection, WriterOptions(retention_days=7, dedupe_days=30)).step()
+    assert one(connection, "SELECT count(*) FROM events") == 0
+    assert list(Transaction(connection).commit([Submission([sent])])[0]) == [Outcome.DUPLICATE]
+
+
+def test_a_step_purges_more_than_came_since_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention_module, "STEP_ROWS", 3)
+    monkeypatch.setattr(retention_module, "STEP_SECONDS", 0.0)
+    connection = connect(tmp_path / FILE_NAME, synchronous="FULL")
+    migrate(connection)
+    Transaction(connection).commit([Submission([seen(40, number) for number in range(30)])])
+    retention = Retention(connection, WriterOptions(retention_days=30))
+    assert retention.committed(10) > 0
+    assert one(connection, "SELECT count(*) FROM events") == 10

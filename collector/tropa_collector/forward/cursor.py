@@ -47,8 +47,8 @@ class Cursor:
             raise StoreError(f"{file} is damaged. Delete it to begin anew, or restore it from a backup.") from None
 
     def begin_anew_behind(self, heads: Mapping[Stream, int]) -> list[Stream]:
-        """Where it is ahead of the log, that is another one: an older store was put back, or retention emptied it, and
-        its numbers come again. It goes on at the end: what the log lacks was delivered, what it will bring was not."""
+        """Where it is ahead of the log, that is another one: an older store was put back, and its numbers come again.
+        It goes on at the end: what the log lacks was delivered, what it will bring was not."""
         ahead = [stream for stream, position in self.positions.items() if position > heads[stream]]
         for stream in ahead:
             self.positions[stream] = heads[stream]

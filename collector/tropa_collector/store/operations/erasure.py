@@ -57,7 +57,8 @@ def erase(  # noqa: PLR0913 - what was found of the person, and by whom it is as
         "quarantined": dropped,
         "cut_events": len(cut_events) + len(late_events),
     }
-    copies = {"erased": sorted(ids), "through": newest_event(connection)}  # by which whoever has copies of its events finds them
+    through = archive.newest_event(connection)
+    copies = {"erased": sorted(ids), "through": through}  # by which whoever has copies of its events finds them
     _log(connection, contact, {**done, **copies}, actor, reason)
     return done
 

@@ -33,11 +33,13 @@ class Resolving(Protocol):
 
 
 class Archive(NamedTuple):
-    """How a store finds the events of identifiers, makes empty shells of events, and keeps the key of erased identifiers."""
+    """How a store finds the events of identifiers, makes empty shells of events, keeps the key of erased identifiers, and
+    numbers events: the id of the newest that there ever was."""
 
     event_ids: Callable[..., list[int]]
     forget: Callable[..., None]
     make_key: Callable[..., bytes]
+    newest_event: Callable[..., int]
 
 
 class Workplace(NamedTuple):

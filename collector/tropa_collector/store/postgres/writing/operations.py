@@ -12,6 +12,7 @@ import asyncpg
 from tropa_collector.errors import Conflict, NotFound, StoreError, Unavailable
 from tropa_collector.identity.policy import Policy
 from tropa_collector.identity.records import NextIds, Plan, Snapshot
+from tropa_collector.store.connection import number
 from tropa_collector.store.contacts.refs import inside
 from tropa_collector.store.operations.erased import shell
 from tropa_collector.store.operations.erasure import erase
@@ -75,7 +76,11 @@ def _erase(place: Workplace, **arguments: Any) -> dict[str, int]:
     return done
 
 
-ARCHIVE: Final = Archive(event_ids, forget, make_key)
+def newest_event(session: Session) -> int:
+    return number(session, "SELECT newest_event_id()")
+
+
+ARCHIVE: Final = Archive(event_ids, forget, make_key, newest_event)
 OPERATIONS: Final[Mapping[str, Callable[..., Any]]] = {**SHARED, "erase": _erase}
 
 

@@ -16,12 +16,17 @@ from tropa_collector.store.contacts.feed import change_before, changes_between, 
 from tropa_collector.store.contacts.shares import EVENT
 from tropa_collector.store.protocol import IdentifierRow, Logged, Stream, Stretch, stored_event
 from tropa_collector.store.sqlite.file import FILE_NAME
+from tropa_collector.store.sqlite.numbering import NEWEST_EVENT
 
 Result = TypeVar("Result")
 
 _EVENTS: Final = f"SELECT {EVENT}, identifier FROM events WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"
 _ACTIONS: Final = ",".join(f"'{action}'" for action in CHANGES)
 _TABLES: Final[dict[Stream, tuple[str, str]]] = {"events": ("events", "received_at"), "changes": ("identity_log", "at")}
+_HEADS: Final[dict[Stream, str]] = {
+    "events": f"SELECT {NEWEST_EVENT}",
+    "changes": "SELECT coalesce(max(id), 0) FROM identity_log",
+}
 _OUT_OF_ORDER: Final = 5_000  # events are received in one order and committed in another, but not by more than this
 
 
@@ -34,8 +39,7 @@ class SqliteFeed:
         self._turn = threading.Lock()
 
     async def head(self, stream: Stream) -> int:
-        table, _ = _TABLES[stream]
-        return await self._read(lambda connection: number(connection, f"SELECT coalesce(max(id), 0) FROM {table}"))
+        return await self._read(lambda connection: number(connection, _HEADS[stream]))
 
     async def read(self, stream: Stream, *, after: int, through: int, limit: int, max_bytes: int) -> Stretch:
         if stream == "events":
@@ -98,4 +102,4 @@ def _events(connection: sqlite3.Connection, after: int, through: int, limit: int
 def _event_before(connection: sqlite3.Connection, at: int) -> int:
     sql = "SELECT min(id) FROM (SELECT id FROM events WHERE received_at >= ? ORDER BY received_at LIMIT ?)"
     (first,) = connection.execute(sql, (at, _OUT_OF_ORDER)).fetchone()
-    return number(connection, "SELECT coalesce(max(id), 0) FROM events") if first is None else first - 1
+    return number(connection, _HEADS["events"]) if first is None else first - 1

@@ -7,10 +7,11 @@ from bisect import bisect_right
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from tropa_collector.store.connection import Connection
+from tropa_collector.store.connection import Connection, number
 from tropa_collector.store.contacts.refs import inside
 from tropa_collector.store.deeds import deeds_of
 from tropa_collector.store.operations.workplace import Archive
+from tropa_collector.store.sqlite.numbering import NEWEST_EVENT
 from tropa_collector.store.sqlite.writing.erased import directory_of, make_key
 
 _SHELL: Final = "json_object('type', type, 'messageId', message_id, 'erased', json('true'))"
@@ -61,4 +62,8 @@ def _make_key(connection: Connection) -> bytes:
     return make_key(directory_of(connection))
 
 
-ARCHIVE: Final = Archive(event_ids, forget, _make_key)
+def _newest_event(connection: Connection) -> int:
+    return number(connection, f"SELECT {NEWEST_EVENT}")
+
+
+ARCHIVE: Final = Archive(event_ids, forget, _make_key, _newest_event)

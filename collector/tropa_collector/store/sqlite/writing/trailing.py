@@ -57,6 +57,10 @@ class _Run:
         return all(start + step == len(rows) for rows, start, step in zip(self.rows, self.written, more, strict=True))
 
 
+def source_salt(source: str) -> int:
+    return hash64("source\0" + source)
+
+
 class Filter:
     """One bit a key, in two generations: ``maybe`` is never wrong when it says no to a key of the last generation."""
 
@@ -125,7 +129,7 @@ class Trailing:
         """What folds a source into a key, so that a stranger cannot squat on a server's ids."""
         salt = self._salts.get(source)
         if salt is None:
-            salt = self._salts[source] = hash64("source\0" + source)
+            salt = self._salts[source] = source_salt(source)
         return salt
 
     def keys(self, records: Sequence[Record]) -> list[int]:

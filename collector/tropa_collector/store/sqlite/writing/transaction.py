@@ -21,6 +21,7 @@ from tropa_collector.identity.records import Plan
 from tropa_collector.store.deeds import Deed, deeds_of
 from tropa_collector.store.operations.workplace import Absent, Refused, Workplace
 from tropa_collector.store.protocol import Operation, Outcome, Quarantined, Record, Submission
+from tropa_collector.store.sqlite.numbering import NEWEST_EVENT
 from tropa_collector.store.sqlite.writing.archive import ARCHIVE
 from tropa_collector.store.sqlite.writing.erased import Erased
 from tropa_collector.store.sqlite.writing.identity import Resolution
@@ -64,7 +65,7 @@ class Transaction:
         self.trailing = Trailing(connection)
         self.resolution = resolution or Resolution(connection, Policy())
         self.erased = Erased(connection)
-        (self._last_id,) = connection.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()
+        (self._last_id,) = connection.execute(f"SELECT {NEWEST_EVENT}").fetchone()
         self._minute = 0
         self._names: set[Rollup] = set()
 

@@ -39,6 +39,7 @@ from tropa_collector.store.sqlite.writing.transaction import Transaction
 
 LOCK_SECONDS = 5.0  # a predecessor may still be committing what it received
 CHECKPOINT_BYTES = 8_000_000  # of event bodies; twice that and a little in the log
+PURGED_ROW_BYTES = 500  # a row's share of the pages that a purge writes
 IDLE_SECONDS = 1.0
 _RECEIVE_BYTES = 1 << 20
 _FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM)
@@ -101,14 +102,26 @@ class Writer:
         seconds = time.monotonic() - started
         self._send(("acks", [(number, flags) for (number, _), flags in zip(numbered, outcomes, strict=True)]))
         self._recovered()
-        size = sum(len(record[8]) for submission in submissions for record in submission.records)
-        self._checkpoints.committed(size, seconds)
+        self._checkpoints.committed(sum(submission.size for submission in submissions), seconds)
+        self._move_when_due()
+        self._purge(sum(submission.events for submission in submissions))
+
+    def _move_when_due(self) -> None:
         if self._mover.done or (self._mover.busy and self._checkpoints.due):  # or the disk does not keep up: it is waited for
             self.checkpoint()
-            self._retention.step()
         elif self._checkpoints.due and not self._mover.busy:
             self._checkpoints.began()
             self._mover.start()
+
+    def _purge(self, events: int) -> None:
+        """A full disk, which has no room to write down what goes, puts it off."""
+        try:
+            rows = self._retention.committed(events)
+        except sqlite3.Error as error:
+            if _fault(error)[0] != "disk_full":
+                raise
+        else:
+            self._checkpoints.committed(PURGED_ROW_BYTES * rows, 0.0)
 
     def _outcomes(self, submissions: list[Submission]) -> list[Any]:
         """Of events what became of each, all in one commit; of operations their results, each in a commit of its own."""
@@ -125,7 +138,8 @@ class Writer:
                 self._recovered()
             if self._mover.busy:
                 self.checkpoint()
-            self._retention.step()
+            self._purge(0)
+            self._move_when_due()
         except sqlite3.Error as error:
             if _fault(error)[0] != "disk_full":
                 raise
