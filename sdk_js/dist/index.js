@@ -482,8 +482,8 @@ var serve = (call) => {
 var release = () => held.splice(0).forEach((call) => verbs[call[0]] && waiting() ? held.push(call) : quietly(() => serve(call)));
 var receive = (verb, args) => {
   const messageId = uuid();
-  const call = [verb, args, Date.now(), location.href.slice(0, 4096), document.title, messageId];
-  args.forEach((arg) => typeof arg === "function" && setTimeout(arg));
+  const rest2 = args.filter((arg) => !(typeof arg === "function" && setTimeout(arg)));
+  const call = [verb, rest2, Date.now(), location.href.slice(0, 4096), document.title, messageId];
   if (!waiting()) serve(call);
   else if (held.push(JSON.parse(JSON.stringify(call))) > HELD) {
     lose({ messageId: held.shift()[5] }, "full");

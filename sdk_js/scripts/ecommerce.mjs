@@ -11,7 +11,7 @@ const schema = () => JSON.parse(readFileSync(join(root, '../schemas/ecommerce/ev
 const typeOf = (node) => {
   if (node.$ref) return node.$ref.split('/').pop();
   if (node.type === 'array') return `readonly ${node.items.$ref ? typeOf(node.items) : `{ ${fieldsOf(node.items).join(' ')} }`}[]`;
-  return node.type;
+  return [node.type].flat().join(' | ');
 };
 
 const fieldsOf = ({ properties, required = [] }) =>

@@ -40,6 +40,7 @@ export interface Order {
   checkout_id?: string;
   affiliation?: string;
   total?: number;
+  value?: number;
   subtotal?: number;
   revenue?: number;
   shipping?: number;
@@ -193,7 +194,7 @@ export interface Review {
   product_id: string;
   review_id?: string;
   review_body?: string;
-  rating?: number;
+  rating?: string | number;
   [property: string]: unknown;
 }
 

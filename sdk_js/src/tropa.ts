@@ -86,9 +86,9 @@ const release = () =>
 
 const receive = (verb: string, args: unknown[]): string => {
   const messageId = uuid();
-  const call: Call = [verb, args, Date.now(), location.href.slice(0, 4096), document.title, messageId];
-  // The event is safe once the call returned: code written for Segment may leave the page in its callback.
-  args.forEach((arg) => typeof arg === 'function' && setTimeout(arg));
+  // Callbacks run later: the event is safe once the call returned, and code written for Segment may leave the page in its own.
+  const rest = args.filter((arg) => !(typeof arg === 'function' && setTimeout(arg)));
+  const call: Call = [verb, rest, Date.now(), location.href.slice(0, 4096), document.title, messageId];
   if (!waiting()) serve(call);
   // A copy: the page may change its objects before consent comes.
   else if (held.push(JSON.parse(JSON.stringify(call))) > HELD) {

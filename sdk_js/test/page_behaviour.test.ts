@@ -50,6 +50,18 @@ describe('calls', () => {
     expect([all[0].previousId, all[2].previousId]).toEqual([tropa.anonymousId(), '42']);
   });
 
+  test('a callback stands where Segment lets it, and is no argument', async () => {
+    const done = vi.fn();
+    const { all, tropa } = await delivered({}, ({ tropa: page }) => {
+      page.track('a', done);
+      page.page('Name', done);
+      page.alias('43', done);
+      page.identify('42', done);
+    });
+    expect(done).toHaveBeenCalledTimes(4);
+    expect(all).toMatchObject([{ event: 'a' }, { name: 'Name' }, { previousId: tropa.anonymousId() }, { userId: '42' }]);
+  });
+
   test('a callback comes after the event is safe', async () => {
     let left = 0;
     const page = await openPage();

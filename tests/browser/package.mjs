@@ -24,6 +24,21 @@ const stop: (() => void)[] = [enablePageViews(tropa), enableForms(tropa), enable
 tropa.track('Product Added', { product_id: 'sku-1', price: 990 });
 tropa.track('Custom', { n: stop.length });
 `;
+const PORTED = `
+import { createTropa } from '@tropa/browser';
+const analytics = createTropa();
+interface Traits { email: string }
+const traits: Traits = { email: 'anna@example.com' };
+const done = () => {};
+analytics.identify('42', traits, { integrations: { All: true } }, done);
+analytics.identify(null, traits, done);
+analytics.track('Signed Up', null, { timestamp: new Date() });
+analytics.track('Signed Up', done);
+analytics.page({ section: 'tea' });
+analytics.page(null, 'Tea', traits, {}, done);
+analytics.group('acme', traits, {}, done);
+analytics.alias('43', done);
+`;
 const WRONG = `
 import { createTropa, type EcommerceEvents } from '@tropa/browser';
 const tropa = createTropa<EcommerceEvents>();
@@ -42,15 +57,16 @@ before(() => {
   execFileSync('tar', ['xzf', join(project, filename), '-C', installed, '--strip-components=1']);
   writeFileSync(join(project, 'package.json'), '{"type":"module"}');
   writeFileSync(join(project, 'shop.ts'), SHOP);
+  writeFileSync(join(project, 'ported.ts'), PORTED);
   writeFileSync(join(project, 'wrong.ts'), WRONG);
 });
 after(() => rmSync(project, { recursive: true }));
 
 const world = createWorld({ pages: { '/shop': () => html(`<script type="module">${world.bundle}</script>`) } });
 
-test('types: right code passes, wrong code does not, under both module resolutions', () => {
+test('types: right code and what was written for Segment pass, wrong code does not, under both module resolutions', () => {
   for (const [resolution, module] of [['bundler', 'esnext'], ['node16', 'node16']])
-    execFileSync(join(sdk, 'node_modules/.bin/tsc'), ['--noEmit', '--strict', '--skipLibCheck', 'false', '--target', 'es2020', '--lib', 'es2020,dom', '--types', '', '--moduleResolution', resolution, '--module', module, 'shop.ts', 'wrong.ts'], { cwd: project, stdio: 'pipe' });
+    execFileSync(join(sdk, 'node_modules/.bin/tsc'), ['--noEmit', '--strict', '--skipLibCheck', 'false', '--target', 'es2020', '--lib', 'es2020,dom', '--types', '', '--moduleResolution', resolution, '--module', module, 'shop.ts', 'ported.ts', 'wrong.ts'], { cwd: project, stdio: 'pipe' });
 });
 
 test('an ESM bundle of it delivers', async () => {

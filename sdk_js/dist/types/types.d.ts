@@ -29,7 +29,7 @@ export interface CallOptions {
     integrations?: Properties;
     /** What this call may be used for. Default `["analytics"]`; `sale` and `advertising` are refused under GPC. */
     purposes?: readonly string[];
-    timestamp?: string;
+    timestamp?: string | Date;
 }
 export interface TropaEvent {
     type: 'identify' | 'track' | 'page' | 'screen' | 'group' | 'alias';
@@ -57,18 +57,27 @@ export interface User {
     traits: Properties;
 }
 type Callback = () => void;
+/** As with Segment, the callback may stand in place of any argument that is left out at the end. */
+type Rest = [options?: CallOptions | null, done?: Callback] | [done?: Callback];
+type Described<Fields> = [fields: Fields | null | undefined, ...rest: Rest] | [done?: Callback];
+type Text = string | null | undefined;
 /** Every call is synchronous, never throws and, where it makes an event, returns its message id. */
 export interface Tropa<Events extends object = EventMap> {
-    identify(userId: string | number, traits?: Properties, options?: CallOptions, done?: Callback): string;
-    identify(traits: Properties, options?: CallOptions): string;
-    track<Name extends keyof Events & string>(event: Name, properties?: Events[Name], options?: CallOptions, done?: Callback): string;
-    page(name?: string, properties?: Properties, options?: CallOptions): string;
-    page(category: string | undefined, name: string | undefined, properties?: Properties, options?: CallOptions): string;
-    screen(name?: string, properties?: Properties, options?: CallOptions): string;
-    screen(category: string | undefined, name: string | undefined, properties?: Properties, options?: CallOptions): string;
-    group(groupId: string | number, traits?: Properties, options?: CallOptions): string;
+    identify(userId: string | number | null | undefined, ...traits: Described<object>): string;
+    identify(traits: object, ...rest: Rest): string;
+    track<Name extends keyof Events & string>(event: Name, ...properties: Described<Events[Name]>): string;
+    page(category: Text, name: Text, ...properties: Described<object>): string;
+    page(name: Text, ...properties: Described<object>): string;
+    page(properties: object, ...rest: Rest): string;
+    page(done?: Callback): string;
+    screen(category: Text, name: Text, ...properties: Described<object>): string;
+    screen(name: Text, ...properties: Described<object>): string;
+    screen(properties: object, ...rest: Rest): string;
+    screen(done?: Callback): string;
+    group(groupId: string | number, ...traits: Described<object>): string;
     /** Without a `previousId` it is the user's that is known, else the visitor's. */
-    alias(userId: string | number, previousId?: string | number, options?: CallOptions): string;
+    alias(userId: string | number, previousId?: string | number | null, ...rest: Rest): string;
+    alias(userId: string | number, done: Callback): string;
     /** Forgets the user and starts a new anonymous id; with `device: false` the anonymous id stays. */
     reset(options?: {
         device?: boolean;
