@@ -50,7 +50,7 @@ class Client:
     call sends before it returns (serverless). ``send=False``: nothing leaves the process. ``debug``: log every event.
     ``spool``: a folder, of this source alone, where events wait on disk; any number of processes may share it.
     ``dead_letter``: a file of JSON lines for events that are refused for good (default: in the spool).
-    Times are seconds, sizes bytes.
+    Times are seconds, sizes bytes. Up to ``proxies`` the order is that of ``segment-analytics-python``.
 
     Raises:
         ValueError, OSError: at construction only, an option that cannot work.
@@ -60,16 +60,16 @@ class Client:
         self,
         write_key: str,
         host: str = DEFAULT_HOST,
-        *,
         debug: bool = False,
+        max_queue_size: int = 100_000,
         send: bool = True,
-        sync_mode: bool = False,
         on_error: OnError | None = None,
         gzip: bool = False,
-        timeout: float = 10.0,
         max_retries: int | None = None,
+        sync_mode: bool = False,
+        timeout: float = 10.0,
         proxies: Mapping[str, str] | None = None,
-        max_queue_size: int = 100_000,
+        *,
         max_queue_bytes: int = 30 * 2**20,
         upload_size: int = 1_000,
         upload_bytes: int = 480_000,

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from functools import wraps
 from logging import getLogger
+from types import ModuleType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from tropa.client import Client, Outcome
@@ -31,6 +32,7 @@ OPTIONS = (
     "max_retries",
     "max_queue_size",
 )
+_NAMES = ", ".join((*OPTIONS, "spool_path"))
 _making = threading.RLock()
 _complaints: set[str] = set()
 if hasattr(os, "register_at_fork"):
@@ -51,12 +53,21 @@ def _client() -> Client | None:
 def _new(package: Any) -> Client | None:
     try:
         options = {name: getattr(package, name) for name in OPTIONS}
+        _name_what_is_no_option(package)
         return Client(spool=package.spool_path, **options)
     except Exception as error:  # noqa: BLE001 - logged below: the first call of a host is no place to raise
         if str(error) not in _complaints and len(_complaints) < 10:
             _complaints.add(str(error))
             log.error("tropa's default client cannot be made, and calls are dropped: %s", error)
         return None
+
+
+def _name_what_is_no_option(package: Any) -> None:
+    """Another library's name (``dataPlaneUrl``), a slip of the pen: what was meant by it does not happen."""
+    known = {*package.__all__, "VERSION"}
+    for name, value in vars(package).items():
+        if name not in known and not name.startswith("_") and not isinstance(value, ModuleType):
+            log.warning("tropa.%s is no option of the default client and has no effect; those that there are: %s", name, _NAMES)
 
 
 def _of_default_client(method: Callable[Concatenate[Client, P], R], otherwise: R) -> Callable[P, R]:

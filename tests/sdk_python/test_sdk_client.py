@@ -102,6 +102,15 @@ def test_arguments_are_segments(verb: str) -> None:
     assert [p.default for p in ours.parameters.values()] == [p.default for p in theirs.parameters.values()]
 
 
+def test_options_stand_in_segments_order() -> None:
+    def before(name: str, client: type) -> list[str]:
+        names = list(inspect.signature(client).parameters)
+        return names[: names.index(name) + 1]
+
+    assert before("proxies", tropa.Client) == before("proxies", segment.analytics.Client)
+    assert inspect.signature(tropa.Client).parameters["max_queue_bytes"].kind is inspect.Parameter.KEYWORD_ONLY
+
+
 def test_an_outcome_is_unpacked_as_segments_and_true_if_accepted() -> None:
     accepted, message = CapturingClient().track("u", "E")
     assert accepted is True

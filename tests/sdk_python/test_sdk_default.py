@@ -43,6 +43,17 @@ def test_a_client_that_cannot_be_made_drops_calls_and_is_logged_once(caplog: pyt
     assert sum("cannot be made" in record.message for record in caplog.records) == 1
 
 
+def test_a_name_that_is_no_option_is_told(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(tropa, "dataPlaneUrl", "https://t.shop.example", raising=False)
+    tropa.write_key, tropa.send = "sk_module", False
+    with caplog.at_level(logging.WARNING, "tropa"):
+        assert tropa.track("u", "E")
+        assert tropa.track("u", "E")
+    assert [record.getMessage().partition(";")[0] for record in caplog.records] == [
+        "tropa.dataPlaneUrl is no option of the default client and has no effect"
+    ]
+
+
 @pytest.mark.parametrize("name", ["identify", "track", "page", "screen", "group", "alias", "flush", "shutdown"])
 def test_a_function_is_found_by_its_public_name(name: str) -> None:
     """multiprocessing sends its targets by name."""
