@@ -66,6 +66,18 @@ def test_what_brought_a_visit_is_that_of_its_first_event(enriched: object, came:
             9,
             "Go",
         ),
+        ({"type": "track", "event": "Order Completed", "properties": {"order_id": "7", "total": "1999.50"}}, "order", 1999.5, ""),
+        ({"type": "track", "event": "Order Paid", "properties": {"total": "1 999,50 ₽"}}, "order", None, "total: 1 999,50 ₽"),
+        (
+            {
+                "type": "track",
+                "event": "purchase",
+                "properties": {"transaction_id": "T", "value": 5, "items": [{"item_name": "Tea"}]},
+            },
+            "order",
+            5,
+            "Tea",
+        ),
         ({"type": "track", "event": "Order Refunded", "properties": {"total": 5}}, "return", 5, ""),
         ({"type": "track", "event": "Product Added", "properties": {"name": "Chess", "price": 2}}, "cart", 2, "Chess"),
         ({"type": "track", "event": "Wish", "properties": {"cart_id": "c", "value": True, "note": "n"}}, "cart", None, "note: n"),
@@ -83,3 +95,13 @@ def test_an_events_line(event: dict[str, Any], shape: str, amount: float | None,
     (line,) = visit["lines"]
     assert (line["shape"], line["amount"], line["text"]) == (shape, amount, text)
     assert visit["orders"] == ([line] if shape == "order" else [])
+
+
+def test_an_order_that_is_completed_and_then_paid_is_one_order() -> None:
+    said = [("Order Paid", "7", 6), ("Order Completed", "7", 5), ("Order Completed", "8", 1), ("purchase", None, 2)]
+    events: list[dict[str, Any]] = [
+        {"type": "track", "event": name, "properties": {"order_id": number, "total": total}} for name, number, total in said
+    ]
+    ((visit,), _) = whole_visits([row(-minute, **event) for minute, event in enumerate(events)], more=False)
+    assert [order["amount"] for order in visit["orders"]] == [6, 1, 2]
+    assert len(visit["lines"]) == 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -17,8 +18,9 @@ _CARTS = frozenset(
     {"product added", "product removed", "cart viewed", "checkout started", "checkout step completed", "payment info entered"}
 )
 _AMOUNTS = ("total", "revenue", "value", "price")
+_DECIMAL = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,6})?")
 #: What stands elsewhere in a line that has a shape of its own.
-_BESIDE = frozenset({"currency", "order_id", "cart_id", "shipping", "tax", *_AMOUNTS})
+_BESIDE = frozenset({"currency", "order_id", "transaction_id", "cart_id", "shipping", "tax", *_AMOUNTS})
 
 Row = Mapping[str, Any]
 
@@ -56,7 +58,7 @@ def _visit(rows: Sequence[Row]) -> dict[str, Any]:
         "came": _came(_mapping(first.get("enriched"))),
         "geo": _mapping(_mapping(first.get("enriched")).get("geo")),
         "device": _mapping(_mapping(first.get("enriched")).get("device")),
-        "orders": [line for line in lines if line["shape"] == "order"],
+        "orders": _orders(lines),
         "lines": lines,
     }
 
@@ -74,7 +76,9 @@ def _line(row: Row) -> dict[str, Any]:
     event = row["event"]
     properties = _mapping(event.get("traits" if event["type"] in {"identify", "group"} else "properties"))
     shape = _shape(event, properties)
-    amount = next((properties[name] for name in _AMOUNTS if _is_number(properties.get(name))), None) if shape else None
+    numbers = (_number(properties.get(name)) for name in _AMOUNTS)
+    amount = next((number for number in numbers if number is not None), None) if shape else None
+    order_id = properties.get("order_id") or properties.get("transaction_id")
     return {
         "id": row["id"],
         "at": to_iso(row["at"]),
@@ -82,12 +86,21 @@ def _line(row: Row) -> dict[str, Any]:
         "name": str(event.get("event") or event.get("name") or ""),
         "shape": shape,
         "text": _text(event, properties, shape),
-        "order_id": str(properties["order_id"]) if shape in {"order", "return"} and properties.get("order_id") else "",
-        "items": len(products) if isinstance(products := properties.get("products"), list) else 0,
+        "order_id": str(order_id) if shape in {"order", "return"} and order_id else "",
+        "items": len(_products(properties)),
         "amount": amount,
         "currency": str(properties.get("currency") or ""),
         "known": row["known"],
     }
+
+
+def _orders(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The latest word on each order: one that is completed, then paid, is one order."""
+    found: dict[Any, dict[str, Any]] = {}
+    for line in lines:
+        if line["shape"] == "order":
+            found.setdefault(line["order_id"] or line["id"], line)
+    return list(found.values())
 
 
 def _shape(event: Row, properties: Row) -> str:
@@ -108,11 +121,11 @@ def _text(event: Row, properties: Row, shape: str) -> str:
     if event["type"] in {"page", "screen"}:
         page = _mapping(_mapping(event.get("context")).get("page"))
         return _first(properties.get("title"), page.get("title"), page.get("path"), page.get("url"))
-    named = _first(properties.get("name")) or ", ".join(_names(properties.get("products")))
+    named = _first(properties.get("name")) or ", ".join(_names(_products(properties)))
     if named and event["type"] == "track":
         return named
-    beside = _BESIDE if shape else ()
-    said = {key: value for key, value in properties.items() if isinstance(value, str | int | float) and key not in beside}
+    said = {key: value for key, value in properties.items() if isinstance(value, str | int | float)}
+    said = {key: value for key, value in said.items() if not (shape and _stands_beside(key, value))}
     telling = {key: value for key, value in said.items() if not key.endswith("_id")} or said
     return ", ".join(f"{key}: {_written(value)}" for key, value in list(telling.items())[:SHOWN_PROPERTIES])
 
@@ -122,17 +135,31 @@ def _written(value: str | float) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _names(products: Any) -> list[str]:
-    listed = products[:SHOWN_PRODUCTS] if isinstance(products, list) else []
-    return [name for name in (_first(_mapping(product).get("name")) for product in listed) if name]
+def _stands_beside(key: str, value: Any) -> bool:
+    """Whether another place of the line shows it: an amount that is no number stands nowhere else."""
+    return key in _BESIDE and not (key in _AMOUNTS and isinstance(value, str) and _number(value) is None)
+
+
+def _products(properties: Row) -> Sequence[Any]:
+    """Segment's ``products``, or ``items`` as Google Analytics 4 calls them."""
+    listed = (properties.get("products"), properties.get("items"))
+    return next((products for products in listed if isinstance(products, list)), ())
+
+
+def _names(products: Sequence[Any]) -> list[str]:
+    named = (_mapping(product) for product in products[:SHOWN_PRODUCTS])
+    return [name for name in (_first(product.get("name"), product.get("item_name")) for product in named) if name]
 
 
 def _first(*values: Any) -> str:
     return next((str(value) for value in values if isinstance(value, str) and value), "")
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _number(value: Any) -> float | None:
+    """A number, also one that was sent as text: "1999.50"."""
+    if isinstance(value, str) and _DECIMAL.fullmatch(value):
+        return float(value)
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _mapping(value: Any) -> Row:
