@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 from typing import Any
 
+import orjson
 import pytest
 
 from tropa_collector.identity import normalise
@@ -68,7 +72,10 @@ def test_addresses_that_identify_nobody(raw: object) -> None:
 
 
 def test_a_role_address_joins_nobody_and_example_com_is_anybodys_first_try() -> None:
-    assert normalise.email("info@corp.ru") == Value("info@corp.ru", no_merge=True)
+    for address in ("info@corp.ru", "info@corp.store", "info@пример.рф"):  # by the quick way and by the validator's
+        found = normalise.email(address)
+        assert isinstance(found, Value)
+        assert found.no_merge
     assert normalise.email("anna@example.com") == Value("anna@example.com")
 
 
@@ -95,6 +102,7 @@ def test_one_mailbox_of_many_spellings_only_when_asked(rule: str, raw: str, same
         ("٨٩١٦١٢٣٤٥٦٧", "RU", Value("+79161234567")),
         ("8 916 123-45-67 доб. 12", "RU", Value("+79161234567")),
         ("8 800 555-35-35", "RU", Value("+78005553535", no_merge=True)),
+        ("8 116 123-45-67", "RU", Value("+71161234567", no_merge=True)),  # as long as a number, and nobody's
         ("79161234567", None, normalise.NOT_A_PHONE),
         ("0000000000", "RU", normalise.JUNK),
         ("1234567890", "RU", normalise.JUNK),
@@ -120,6 +128,12 @@ def test_identify_gives_email_and_phone_with_the_events_own_country() -> None:
     found = extract(event, Scope(default_region="RU"))
     assert keys(found) == ["user_id:u1", "email:a@b.ru", "phone:+4930901820"]
     assert found.traits == {"email": "A@b.ru", "phone": "030 901820", "city": "Berlin"}
+
+
+def test_one_phone_as_it_is_written_in_two_countries_is_two() -> None:
+    scope = Scope(trust=SERVER)
+    said = [{"type": "identify", "context": {"country": country}, "traits": {"phone": "030 901820"}} for country in ("DE", "IT")]
+    assert [keys(extract(event, scope)) for event in said] == [["phone:+4930901820"], ["phone:+39030901820"]]
 
 
 def test_an_order_forms_email_is_somebody_elses_unless_the_event_is_named() -> None:
@@ -220,12 +234,22 @@ def test_75_only_what_the_token_states_is_signed() -> None:
     ]  # fmt: skip
 
 
+def test_what_a_token_proved_once_is_a_claim_again_without_it() -> None:
+    scope = Scope(signing_secret=SECRET)
+    plain = {"type": "track", "userId": "u1", "anonymousId": "c-1"}
+    signed = extract(plain | {"context": {"identity": {"token": TOKEN}}}, scope, NOW)
+    assert {ident.trust for ident in signed.identifiers} == {SIGNED}
+    for event in (plain, plain | {"type": "identify"}):
+        assert [ident.trust for ident in extract(event, scope, NOW).identifiers] == [CLAIMED, CLAIMED]
+
+
 def test_unsigned_ids_of_a_source_that_wants_them_signed() -> None:
     scope = Scope(signing_secret=SECRET, require_signed_identify=True)
-    event: dict[str, Any] = {"type": "identify", "userId": "u1", "anonymousId": "c-1", "traits": {"email": "a@b.ru"}}
+    traits = {"email": "a@b.ru", "phone": "+79161234567"}
+    event: dict[str, Any] = {"type": "identify", "userId": "u1", "anonymousId": "c-1", "traits": traits}
     found = extract(event, scope, NOW)
     assert keys(found) == ["anonymous_id:c-1"]
-    assert reasons(found) == [("user_id", "unsigned"), ("email", "unsigned")]
+    assert reasons(found) == [("user_id", "unsigned"), ("email", "unsigned"), ("phone", "unsigned")]
     signed = extract(event | {"context": {"identity": {"token": TOKEN}}}, scope, NOW)
     assert keys(signed) == ["user_id:u1", "email:a@b.ru", "anonymous_id:c-1"]
     assert keys(extract({"type": "track", "userId": "u1", "anonymousId": "c-1"}, scope, NOW)) == ["anonymous_id:c-1"]
@@ -237,6 +261,16 @@ def _altered(part: int, text: str) -> str:
     return ".".join(parts)
 
 
+def _headed(**header: Any) -> str:
+    """A token that is rightly signed, under another header."""
+    signed = f"{_base64url(orjson.dumps({'alg': 'HS256', **header}))}.{TOKEN.split('.')[1]}"
+    return f"{signed}.{_base64url(hmac.digest(SECRET, signed.encode(), hashlib.sha256))}"
+
+
+def _base64url(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
 @pytest.mark.parametrize(
     ("token", "reason"),
     [
@@ -246,6 +280,7 @@ def _altered(part: int, text: str) -> str:
         ("x" * 5_000, "token_malformed"),
         (_altered(0, "eyJhbGciOiJub25lIn0"), "token_algorithm"),
         (_altered(0, "eyJhbGciOiJIUzUxMiJ9"), "token_algorithm"),
+        (_headed(crit=["exp"]), "token_algorithm"),
         (_altered(1, "eyJzdWIiOiJ1MiJ9"), "token_signature"),
         (_altered(2, ""), "token_signature"),
         (TOKEN + "=", "token_signature"),
