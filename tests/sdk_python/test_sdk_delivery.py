@@ -164,6 +164,25 @@ def test_max_retries_ends_in_the_dead_letter() -> None:
     assert "3 attempts; the last one: reset" in letters.newest()[0].message
 
 
+def test_each_batch_has_its_own_retries() -> None:
+    """Counted on, every later batch would come marked as a retry, and a limit would end it at its first fault."""
+    seen: list[int] = []
+
+    class Counting(MemoryTransport):
+        def post(self, body: bytes, *, retries: int, timeout: float) -> Reply:
+            seen.append(retries)
+            return super().post(body, retries=retries, timeout=timeout)
+
+    fault = NoReplyError("reset")
+    delivery = Delivery(settings(max_retries=2), Counting(fault, fault, OK, fault, fault, OK), DeadLetters(None, 1))
+    for _ in range(2):
+        delivery.load([b"{}"])
+        while not delivery.done:
+            delivery.attempt(1.0)
+    assert seen == [0, 1, 2, 0, 1, 2]
+    assert (delivery.tally.sent, delivery.tally.rejected) == (2, 0)
+
+
 @pytest.mark.parametrize("raised", [RuntimeError("the host's bug"), SystemExit(1)])
 def test_a_raising_on_error_harms_nobody(raised: BaseException, caplog: pytest.LogCaptureFixture) -> None:
     def broken(_error: Exception, _events: list[dict[str, Any]]) -> None:
@@ -182,6 +201,8 @@ def test_dead_letters_are_bounded_in_memory_and_on_disk(tmp_path: Path) -> None:
     assert len(letters.newest()) == 1_000
     assert letters.newest()[-1].event == {"n": 2_999}
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 40_000
+    kept = [json.loads(line)["event"]["n"] for path in (tmp_path / "dead.jsonl.1", file) for line in path.read_text().splitlines()]
+    assert kept == list(range(3_000 - len(kept), 3_000)), "the file before it, then the newest"
     for _ in range(5):
         letters.add([{"pad": "x" * 400_000}], status=404, code="c", message="m")
     assert len(letters.newest()) == 2
