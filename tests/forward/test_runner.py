@@ -129,6 +129,8 @@ def test_a_fault_is_retried_later_and_later_with_the_same_batch(tmp_path: Path) 
             assert rig.there.batches == []
         assert rig.runner.state()["state"] == "failing"
         assert (await rig.runner.lag())["lag_events"] == 5
+        assert not await rig.runner.step()
+        assert rig.runner.state()["retries"] == 4, "it waits as long as it was asked to"
         assert 0 < waits[0] <= 2 * FIRST_RETRY_SECONDS
         assert 990 < waits[3] <= 1_000
         await rig.drain()
@@ -236,6 +238,33 @@ def test_a_pause_outlives_a_restart(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+def test_a_pause_outlives_a_kill(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        rig = Rig(tmp_path, feed_of(5))
+        await rig.start()
+        await rig.runner.pause()
+        again = Rig(tmp_path, rig.feed)  # nothing of the first was stopped
+        await again.start()
+        await again.drain()
+        assert again.there.batches == []
+
+    asyncio.run(scenario())
+
+
+def test_resume_tries_at_once_whatever_the_last_fault_asked_for(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        rig = Rig(tmp_path, feed_of(5))
+        await rig.start()
+        rig.there.faults = [DeliveryError("503", retry_after_seconds=1_000)]
+        rig.runner.wake(await rig.heads())
+        assert [await rig.runner.step() for _ in range(2)] == [False, False]
+        await rig.runner.resume()
+        assert await rig.runner.step()
+        assert rig.there.positions == [1, 2, 3, 4, 5]
+
+    asyncio.run(scenario())
+
+
 def test_a_store_put_back_from_a_backup_is_followed_from_its_end(tmp_path: Path) -> None:
     async def scenario() -> None:
         rig = Rig(tmp_path, feed_of(50))
@@ -243,11 +272,14 @@ def test_a_store_put_back_from_a_backup_is_followed_from_its_end(tmp_path: Path)
         await rig.drain()
         await rig.runner.stop()
         restored = feed_of(30)
-        again = Rig(tmp_path, restored)
+        again = Rig(tmp_path, restored, batch_events=1)
         await again.start()
-        restored.add("events", event(31), at=AT)
-        await again.drain()
-        assert again.there.positions == [31]
+        for number in (31, 32):  # one by one: how far the lost log was cut into batches says nothing of this one
+            restored.add("events", event(number), at=AT)
+            await again.drain()
+        assert again.there.positions == [31, 32]
+        epochs = {batch.id.partition(":")[0] for one in (rig, again) for batch in one.there.batches}
+        assert len(epochs) == 2, "other events under numbers that were sent before are no repetition"
 
     asyncio.run(scenario())
 
