@@ -44,8 +44,42 @@ def test_old_events_go_and_their_keys_stay_for_the_dedupe_days(tmp_path: Path, m
     kept = connection.execute("SELECT count(*) FROM dedupe WHERE original_at BETWEEN 1 AND ?", (now - 30 * DAY,)).fetchone()
     assert kept == (9,)  # the 40 days old; of the 400 days old none
     assert connection.execute("SELECT value FROM counters WHERE name = 'events_purged'").fetchone() == (20,)
+    counted = connection.execute("SELECT min(minute) >= ?, sum(count) FROM rollups", ((now - 30 * DAY) // 60_000_000,))
+    assert counted.fetchone() == (1, 21)
     old = Record("web", 0, "track", "A", "40-3", now, now - 40 * DAY, now, "{}")
     assert list(Transaction(connection).commit([Submission([old])])[0]) == [1]
+
+
+def test_an_old_event_that_came_late_is_recognised_as_long_as_it_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trailing, "RUN_EVENTS", 5)
+    connection = connect(tmp_path / FILE_NAME, synchronous="FULL")
+    migrate(connection)
+    now = time.time_ns() // 1_000
+    late = [Record("web", 0, "track", "A", str(n), now, now - 400 * DAY + n, now - 400 * DAY, "{}") for n in range(6)]
+    transaction = Transaction(connection)
+    for event in late:
+        transaction.commit([Submission([event])])
+    assert one(connection, "SELECT count(*) FROM dedupe") == 5
+    Retention(connection, WriterOptions(retention_days=30, dedupe_days=90)).step()
+    assert set(Transaction(connection).commit([Submission(late)])[0]) == {Outcome.DUPLICATE}
+
+
+def test_the_indexes_of_contacts_forget_purged_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trailing, "RUN_EVENTS", 10)
+    connection = connect(tmp_path / FILE_NAME, synchronous="FULL")
+    migrate(connection)
+    transaction, now = Transaction(connection), time.time_ns() // 1_000
+    identity: Any = ([(("anonymous_id", "a"), 0, 170, False)], None, None)
+    for number, age in enumerate([40] * 10 + [20] * 10 + [0] * 10):
+        at = now - age * DAY
+        transaction.commit([Submission([Record("web", 0, "track", "A", str(number), at, at, at, "{}", identity)])])
+    retention = Retention(connection, WriterOptions(retention_days=30))
+    for _ in range(3):
+        retention.step()
+    for table in ("timeline", "deeds"):
+        assert one(connection, f"SELECT count(*) FROM {table} WHERE event_id <= 10") == 0
+        assert one(connection, f"SELECT count(*) FROM {table}") >= 10
+    assert one(connection, "SELECT min(run) FROM timeline_runs") == 11
 
 
 def test_quarantine_is_bounded_by_bytes_and_age_and_says_what_it_dropped(tmp_path: Path) -> None:

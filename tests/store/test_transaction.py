@@ -159,6 +159,15 @@ def test_quarantine_is_counted_and_released_in_the_commit_that_replays(store: St
     assert figures["quarantine_released"] == 1
 
 
+def test_what_came_beside_a_row_that_the_store_refuses_is_kept_and_released_once(store: Store) -> None:
+    commit(store, Submission([record(1)], [bad(2), bad(3)]))
+    assert commit(store, Submission([record(4), record(5, body="\ud800"), record(6)], [bad(7)], [1])) == [[0, 2, 0]]
+    assert commit(store, Submission([record(8, body="\ud800")], (), [2])) == [[2]]  # a replay of it: in one place, not in two
+    kept = store.rows("SELECT message_id, code FROM quarantine ORDER BY message_id")
+    assert kept == [("m-5", "store_refused"), ("m-7", "missing_field"), ("m-8", "store_refused")]
+    assert dict(store.rows("SELECT name, value FROM counters"))["quarantine_released"] == 2
+
+
 def test_rollups_count_every_outcome(store: Store) -> None:
     commit(store, Submission([record(1), record(2), record(1)], [bad(9)]))
     commit(store, Submission([record(3)]))
