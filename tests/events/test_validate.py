@@ -93,6 +93,16 @@ def test_the_made_id_depends_on_content_and_source_but_not_on_when_it_was_sent()
     assert valid(dict(timeless)).message_id != valid(dict(timeless)).message_id
 
 
+@pytest.mark.parametrize("name", ["timestamp", "originalTimestamp", "sentAt"])
+@pytest.mark.parametrize("sent", [1_449_947_461_000, "1449947461", "Sat, 12 Dec 2015 19:11:01 GMT"])
+def test_what_is_no_time_is_told_what_one_looks_like(name: str, sent: object) -> None:
+    event = {"type": "page", "messageId": "m", "anonymousId": "a", name: sent}
+    verdict = checked(event, Envelope([event]), "s")
+    assert isinstance(verdict, Invalid)
+    assert verdict.fault.path == f"$.{name}"
+    assert verdict.fault.message.endswith("is not an ISO 8601 time such as 2026-11-21T20:31:35.253Z.")
+
+
 @pytest.mark.parametrize(
     ("inner", "outer", "merged"),
     [

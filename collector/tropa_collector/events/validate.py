@@ -80,7 +80,7 @@ def open_batch(body: object, *, max_events: int, max_bytes: int) -> Envelope:
     items = body.get("batch")
     if not isinstance(items, list):
         raise MalformedBody(
-            'This path takes {"batch": [...]}; a single event goes to /v1/track and its like.', code="batch_missing"
+            'This path takes {"batch": [...]}: put the event into one, or send it to /v1/track and its like.', code="batch_missing"
         )
     if len(items) > max_events:
         raise PayloadTooLarge(f"{len(items)} events in one batch; at most {max_events} are taken. Send smaller batches.")
@@ -214,8 +214,11 @@ def _time(event: Mapping[str, Any], name: str) -> int | None:
     try:
         return to_microseconds(text)
     except ValueError:
-        message = f"{_shown(text)} is not an ISO 8601 time such as 2026-11-21T20:31:35.253Z."
-        raise _Refused(Fault("bad_timestamp", f"$.{name}", message)) from None
+        raise _Refused(Fault("bad_timestamp", f"$.{name}", _no_time(text))) from None
+
+
+def _no_time(value: object) -> str:
+    return f"{_shown(value)} is not an ISO 8601 time such as 2026-11-21T20:31:35.253Z."
 
 
 def _message_id(source: str, event: Mapping[str, Any], *, own_time: bool) -> str:
@@ -253,9 +256,12 @@ def _fault(error: ValidationError) -> Fault:
         return Fault("missing_field", path, _NEEDS.get(last, f"`{last}` is required."))
     if code != "wrong_type":
         return Fault(code, path, f"{first['msg']}.")
+    if len(steps) == 1 and last in _TIMES:
+        return Fault(code, path, _no_time(first["input"]))
     return Fault(code, path, f"{_EXPECTED.get(first['type'], first['msg'])}, not {_kind(first['input'])}.")
 
 
+_TIMES = frozenset({"timestamp", "originalTimestamp", "sentAt"})
 _EXPECTED = {
     "string_type": "This must be a string",
     "is_instance_of": "This must be an object",

@@ -191,7 +191,7 @@ class Endpoint:
         source = None if key is None else self._ring.find(key)
         if source is None:
             raise UnknownKey(
-                "No write key came with the request."
+                "No write key came with the request. Send it as the Basic user name or as `writeKey` in the body."
                 if key is None
                 else "No source has this write key. `tropa keys` lists the sources."
             )
