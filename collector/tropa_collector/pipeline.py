@@ -25,6 +25,7 @@ from tropa_collector.enrich.device import Devices
 from tropa_collector.enrich.page import page_and_campaign
 from tropa_collector.enrich.place import Places, stored_address
 from tropa_collector.events.normalise import Limits
+from tropa_collector.events.originals import context_with_ip, ip_of, with_ips
 from tropa_collector.events.validate import Envelope, Invalid, Valid, check
 from tropa_collector.identity.identifiers import Extracted, Scope, extract
 from tropa_collector.identity.policy import KINDS
@@ -244,13 +245,17 @@ class Pipeline:
         return enrich
 
     def _quarantined(self, event: Invalid, index: int, envelope: Envelope, receipt: Receipt, originals: Originals) -> Quarantined:
-        sent = originals()
+        sent, mode, batch_ip = originals(), self._settings.ip_storage, ip_of(envelope.context)
         original = sent[index] if sent is not None and len(sent) == len(envelope.items) else event.encoded
-        facts = receipt.facts(address=stored_address(receipt.address, self._settings.ip_storage))
+        if mode != "full":  # what may not be stored of a good event's address is not kept of a bad one's either
+            item = envelope.items[index]
+            ips = (ip_of(item.get("context")) if isinstance(item, dict) else None, batch_ip)
+            original = with_ips(original, {ip: stored_address(ip, mode) for ip in ips if ip is not None})
+        facts = receipt.facts(address=stored_address(receipt.address, mode))
         if len(envelope.items) > 1 or envelope.context or envelope.integrations or envelope.sent_at:
             facts["envelope"] = {
                 "sentAt": envelope.sent_at,
-                "context": envelope.context,
+                "context": context_with_ip(envelope.context, stored_address(batch_ip, mode)),
                 "integrations": envelope.integrations,
             }
         code, path, message = event.fault

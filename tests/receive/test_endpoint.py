@@ -114,3 +114,28 @@ def test_a_requests_headers_are_not_kept_at_any_length_with_each_of_its_bad_even
     kept = [row["receipt"] for row in door.quarantined()]
     assert len(kept) == 50
     assert all(receipt["user_agent"] == "x" * 512 and receipt["hints"] == {} for receipt in kept)
+
+
+@pytest.mark.parametrize(
+    ("mode", "kept", "of_batch"),
+    [("truncated", '"203.0.113.0"', "198.51.100.0"), ("none", "null", None), ("full", '"203.0.113.77"', "198.51.100.9")],
+)
+def test_quarantine_keeps_no_more_of_an_address_than_the_store(mode: str, kept: str, of_batch: str | None) -> None:
+    door = Door(ip_storage=mode)
+    bad = '{"type":"track", "context":{ "ip" : "203.0.113.77","os":{"name":"ip"}}, "properties":{"host":"203.0.113.77"}}'
+    body = f'{{"context":{{"ip":"198.51.100.9"}},"batch":[{bad},{{"type":"track"}}]}}'
+    door.post("/v1/batch", body.encode())
+    with_own, without = door.quarantined()
+    if with_own["original"] == '{"type":"track"}':
+        with_own, without = without, with_own
+    assert with_own["original"] == bad.replace('"203.0.113.77","os"', f'{kept},"os"')
+    assert without["original"] == '{"type":"track"}'
+    assert with_own["receipt"]["envelope"]["context"] == {"ip": of_batch}
+
+
+@pytest.mark.parametrize("ip", [r"\ud800", r"203.0.113.77\ud800", "", r"2001\u003adb8::77", "x" * 9_000, r"\"\\"])
+def test_an_address_that_is_none_costs_no_event_its_place_in_quarantine(ip: str) -> None:
+    door = Door()
+    answer = door.post("/v1/batch", f'{{"batch":[{{"type":"track","context":{{"ip":"{ip}"}}}},{{"type":"x"}}]}}'.encode())
+    assert (answer.status, len(door.quarantined())) == (400, 2)
+    assert "db8::77" not in str(door.quarantined())

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import orjson
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"|[][{},:]', re.DOTALL)
+_IP = re.compile(rb'("ip"\s*:\s*)("(?:[^"\\]|\\.){0,200}")')  # a longer text is no address
 _decoder = json.JSONDecoder()
 
 #: A body into the bytes of its events; None where it is too odd to be sliced.
@@ -23,6 +27,30 @@ def originals(body: bytes) -> list[bytes] | None:
     except (ValueError, IndexError, RecursionError):  # a decoder's own limits: thousands of levels or digits
         items = _items_by_token(text)
     return None if items is None else [item.encode("utf-8", "surrogateescape") for item in items]
+
+
+def ip_of(context: object) -> str | None:
+    """What a sender's context says is the visitor's address; None without a text of that name."""
+    ip = context.get("ip") if isinstance(context, dict) else None
+    return ip if isinstance(ip, str) else None
+
+
+def with_ips(original: bytes, kept: Mapping[str, str | None]) -> bytes:
+    """The same bytes but for each ``ip`` that is a key of ``kept``: what may be stored of it."""
+
+    def replaced(found: re.Match[bytes]) -> bytes:
+        try:
+            sent = json.loads(found[2])
+        except ValueError:
+            return found[0]
+        return found[1] + orjson.dumps(kept[sent]) if sent in kept else found[0]
+
+    return _IP.sub(replaced, original)
+
+
+def context_with_ip(context: Any, kept: str | None) -> Any:
+    """The same of a context that was parsed."""
+    return context if ip_of(context) is None else {**context, "ip": kept}
 
 
 def _skip(text: str, at: int) -> int:
