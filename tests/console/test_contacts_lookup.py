@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 from starlette.requests import Request
 
-from tropa_collector.admin.console.contacts_lookup import LISTED, Lookup, as_stored, name_of, ref_in
+from tropa_collector.admin.console.contacts_lookup import LISTED, Lookup, name_of, phone_in, ref_in, row_of
 from tropa_collector.admin.console.contacts_operations import handle
 from tropa_collector.admin.console.masking import masked
 from tropa_collector.admin.console.rendering import Visit, attend, render
@@ -24,14 +24,14 @@ from tropa_collector.store.protocol import ContactQuery, Page, Ref
         ("8 (916) 123", "RU", "+7916123"),
         ("+7 916 123-45-67", None, "+79161234567"),
         ("+7 916", None, "+7916"),
-        ("8 916 123-45-67", None, "8 916 123-45-67"),
-        ("42", "RU", "42"),
-        ("anna@example.com", "RU", "anna@example.com"),
+        ("8 916 123-45-67", None, ""),
+        ("42", "RU", ""),
+        ("anna@example.com", "RU", ""),
         ("", "RU", ""),
     ],
 )
 def test_a_phone_is_looked_for_as_it_is_stored(typed: str, region: str | None, stored: str) -> None:
-    assert as_stored(typed, region) == stored
+    assert phone_in(typed, region) == stored
 
 
 @pytest.mark.parametrize(
@@ -132,3 +132,8 @@ def test_the_end_of_a_long_search_does_not_say_that_nobody_is_found() -> None:
 )
 def test_money(amount: float, english: str, russian: str) -> None:
     assert (Words("en").money(amount, "EUR"), Words("ru").money(amount, "EUR")) == (english, russian)
+
+
+def test_a_row_of_an_import_is_no_device() -> None:
+    imported = [{"kind": "user_id", "value": "1"}, {"kind": "import_row", "value": "i:1"}, {"kind": "anonymous_id", "value": "a"}]
+    assert row_of(contact(1) | {"identifiers": imported, "identifiers_count": 3})["others"] == 1

@@ -223,6 +223,9 @@ def test_what_was_done_before_a_browsers_history_begins_is_not_its_persons(
 
 
 def test_pages_of_contacts_are_the_list_ordered_by_the_day_last_seen(mixed: Opened) -> None:
+    for number in range(12):
+        seen = record_of(call(f"late{number}", number % 5 * DAY, f"u{number}"), received_at=NOW + 30 * DAY, name="Product Added")
+        mixed.file.transaction.commit([Submission([seen])])
     days = dict(mixed.file.rows("SELECT contact, max(last_day) FROM identifiers GROUP BY contact"))
     asks: tuple[dict[str, Any], ...] = ({}, {"did": "Product Added"})
     for asked in asks:
@@ -267,6 +270,15 @@ def test_search_by_the_beginning_of_an_identifier_or_trait(
         opened.file.deliver([call(f"m{n}", n, name, traits=traits)])
     values = dict(opened.file.rows("SELECT contact, value FROM identifiers"))
     assert {values[int(contact[1:])] for contact in opened.found(q=q)} == expected
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_what_may_be_a_phone_is_looked_for_as_it_was_typed_too(opened: Opened, monkeypatch: pytest.MonkeyPatch, many: bool) -> None:
+    """A customer's number, 1234, is the beginning of a phone where phones have a default country."""
+    bound(monkeypatch, many=many)
+    opened.file.deliver([call("m1", 1, "u12"), call("m2", 2, "e12"), call("m3", 3, "u3")])
+    assert len(opened.found(q="u1", phone="e1")) == 2
+    assert len(opened.found(q="u1")) == 1
 
 
 @SQLITE_ALONE

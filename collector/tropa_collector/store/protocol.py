@@ -118,6 +118,7 @@ class ContactQuery:
     """Contacts by last-seen day, the newest first. ``since`` (UTC microseconds) bounds ``did`` and ``not_did``."""
 
     q: str = ""  # beginning of an identifier or of a searchable trait
+    phone: str = ""  # the same as a phone is stored, where it may be the beginning of one
     did: str | None = None
     not_did: str | None = None
     since: int | None = None

@@ -15,6 +15,7 @@ from tropa_collector.admin.console.masking import Typed
 from tropa_collector.admin.refs import BadRef, parse_ref
 from tropa_collector.errors import NotFound, RequestError
 from tropa_collector.events.timestamps import to_microseconds
+from tropa_collector.identity.identifiers import INTERNAL_KINDS
 from tropa_collector.identity.policy import kind_table
 from tropa_collector.settings import Settings
 from tropa_collector.store.protocol import ContactQuery, Page, Ref
@@ -89,7 +90,8 @@ class Lookup:
     async def _page(self, asked: Mapping[str, str], before: str | None) -> Page:
         exact = ref_in(asked["q"], self._parts.settings)
         query = ContactQuery(
-            q=as_stored(asked["q"], self._region),
+            q=asked["q"],
+            phone=phone_in(asked["q"], self._region),
             did=asked["did"] or None,
             not_did=asked["not_did"] or None,
             since=_since(asked["since"]),
@@ -114,14 +116,14 @@ def ref_in(typed: str, settings: Settings | None) -> Ref | None:
         return None
 
 
-def as_stored(typed: str, region: str | None) -> str:
-    """What to look for: the beginning of a phone without its spaces and, with a ``region``, in international form."""
+def phone_in(typed: str, region: str | None) -> str:
+    """The beginning of a phone as it is stored, when this may be one; a number may as well be a customer's."""
     if not _PHONE.fullmatch(typed) or sum(map(str.isdigit, typed)) < _LEAST_DIGITS:
-        return typed
+        return ""
     try:
         number = phonenumbers.parse(typed, region)
     except phonenumbers.NumberParseException:
-        return typed
+        return ""
     national = str(number.national_number)
     if region and not typed.startswith("+") and not phonenumbers.is_valid_number(number):  # not yet whole: 8 916 is not yet +7 916
         plan = phonenumbers.PhoneMetadata.metadata_for_region(region)
@@ -157,7 +159,7 @@ def row_of(row: Mapping[str, Any]) -> dict[str, Any]:
         "id": row["id"],
         "name": name_of(row["traits"], row["identifiers"]),
         "known": known,
-        "others": row["identifiers_count"] - len(known),
+        "others": row["identifiers_count"] - len(known) - sum(one["kind"] in INTERNAL_KINDS for one in row["identifiers"]),
         "first_seen_at": row["first_seen_at"],
         "last_seen_day": f"{row['last_seen_day']}T12:00:00Z",
     }

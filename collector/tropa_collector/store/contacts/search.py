@@ -100,7 +100,7 @@ def search(connection: Connection, query: ContactQuery, searchable: Iterable[str
         ValueError: ``before`` is not of an earlier page.
     """
     start = place(query.before)
-    named = _Named.of(query.q, searchable) if query.q.strip() else None
+    named = _Named.of(query, searchable) if query.q.strip() else None
     did, others = (who_did(connection, name, query.since) if name else None for name in (query.did, query.not_did))
     tests: list[_Test] = []
     wanted = None if named is None else named.contacts(connection)
@@ -191,16 +191,16 @@ def _owners(connection: Connection, identifiers: Collection[int]) -> set[int] | 
 
 
 class _Named(NamedTuple):
-    """What is searched for: an identifier as it is written or in lower case, or a trait's text, each by its beginning."""
+    """What is searched for: an identifier as it is written, in lower case or as a phone, or a trait's text: by its beginning."""
 
     starts: tuple[str, ...]
     word: str
     keys: tuple[str, ...]
 
     @classmethod
-    def of(cls, q: str, searchable: Iterable[str]) -> _Named:
-        text = q.strip()
-        return cls(tuple({text, text.lower()}), text.casefold()[:MAX_WORD_CHARS], tuple(sorted(searchable)))
+    def of(cls, query: ContactQuery, searchable: Iterable[str]) -> _Named:
+        text = query.q.strip()
+        return cls(tuple({text, text.lower(), query.phone or text}), text.casefold()[:MAX_WORD_CHARS], tuple(sorted(searchable)))
 
     @property
     def marks(self) -> str:

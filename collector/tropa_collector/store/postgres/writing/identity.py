@@ -164,7 +164,7 @@ class Resolution:
         """When an identifier was last seen, to the day, written once a day. A row that another transaction holds is left to it."""
         known, seen = self._memory.last_days, dict[int, int]()
         for anchor, record in zip(anchors, records, strict=True):
-            day = record[5] // _DAY
+            day = record[7] // _DAY  # when it happened: an import of old customers shows nobody as seen today
             if anchor and max(known.get(anchor, -1), made.get(anchor, -1), seen.get(anchor, -1)) < day:
                 seen[anchor] = day
         if seen:

@@ -208,7 +208,7 @@ class Resolution:
             if row.id >= newborn:
                 days[row.id] = row.first_seen // _DAY  # new ones are written with the day of their first time
         for anchor, record in zip(plan.anchors, records, strict=False):
-            day = record[5] // _DAY
+            day = record[7] // _DAY  # when it happened: an import of old customers shows nobody as seen today
             if anchor and days.get(anchor, 0) < day:
                 days[anchor] = seen[anchor] = day
         if len(days) > _DAYS_KEPT:
