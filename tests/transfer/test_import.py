@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,11 +14,15 @@ from click.testing import CliRunner, Result
 from loadtests.collector_process import CollectorProcess
 
 from tropa_collector.cli import cli
-from tropa_collector.errors import StoreError
+from tropa_collector.errors import StoreError, Unavailable
 from tropa_collector.identity.records import IMPORT
-from tropa_collector.store.protocol import Submission
+from tropa_collector.metrics import Counters
+from tropa_collector.settings import Settings
+from tropa_collector.store.memory import MemoryStore
+from tropa_collector.store.protocol import Operation, Submission
 from tropa_collector.store.sqlite.writing.client import SqliteLog
 from tropa_collector.transfer import customers, importing
+from tropa_collector.transfer.imports import Batch, Imported, Importer, customer, import_scope
 
 MAPPING = ("user_id=ID", "email=E-mail", "phone=Телефон", "trait.city=Город", "trait.name=Имя")
 TEXT = """ID;E-mail;Телефон;Город;Имя;Комментарий
@@ -282,3 +287,32 @@ def test_a_request_of_another_shape_is_refused(shared_collector: CollectorProces
     headers = {"Authorization": f"Bearer {shared_collector.admin_token}"}
     status, answer = shared_collector.request("POST", "/api/v1/import", orjson.dumps(body), headers=headers, admin=True)
     assert (status, orjson.loads(answer)["code"]) == (400, "bad_import")
+
+
+class NarrowLog(MemoryStore):
+    """A queue with room for one submission."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+
+    async def operate(self, operation: Operation) -> None:
+        self.asked.append(operation.name)
+        if len(self.asked) == 1:
+            raise Unavailable("More events are waiting for the disk than it takes in time.")
+
+
+def test_rows_whose_traits_found_no_room_beside_them_are_stored_once_and_counted_so() -> None:
+    log, counters, settings = NarrowLog(), Counters(), Settings()
+    one = customer(1, {"type": "identify", "userId": "1", "traits": {"name": "Анна"}}, import_scope(settings))
+    importer = Importer(settings, log, counters)
+    assert asyncio.run(importer.store(Batch("i", 1, [one]))) == Imported(1, 0, [])
+    assert log.asked == ["hang_import_traits"] * 2
+    assert counters.outcomes["import", "stored"] == 1
+
+
+def test_who_was_imported_is_listed_as_last_seen_when_his_row_says(tmp_path: Path) -> None:
+    path = tmp_path / "old.csv"
+    path.write_text("ID;Когда\n1;31.12.2024\n", "utf-8")
+    imported(path, tmp_path / "data", "--time-column", "Когда", mapping=["user_id=ID"])
+    assert rows(tmp_path / "data", "SELECT DISTINCT last_day FROM identifiers") == [(20_088,)]

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from tropa_collector.errors import Unavailable
 from tropa_collector.events.timestamps import to_microseconds
 from tropa_collector.identity.identifiers import Extracted, Scope, extract
 from tropa_collector.identity.policy import SERVER, Policy
@@ -91,8 +92,7 @@ class Importer:
         self._counters.in_flight[SOURCE] += len(fitting)
         settled = 0
         try:
-            # Sent together: the writer takes them in this order, and need not wait for a word from here in between.
-            outcomes, _ = await asyncio.gather(self._log.commit(Submission(fitting)), self._log.operate(_traits(batch, fitting)))
+            outcomes = await self._sent(Submission(fitting), _traits(batch, fitting))
             stored, duplicates = outcomes.count(Outcome.STORED), outcomes.count(Outcome.DUPLICATE)
             for outcome, number in (
                 ("stored", stored),
@@ -104,6 +104,19 @@ class Importer:
         finally:
             self._counters.settle(SOURCE, "refused", len(fitting) - settled)
         return Imported(stored, duplicates, too_large)
+
+    async def _sent(self, events: Submission, traits: Operation) -> Sequence[int]:
+        """Together: the writer takes them in this order, and need not wait for a word from here in between."""
+        both = (self._log.commit(events), self._log.operate(traits))
+        answers: tuple[Sequence[int] | BaseException, Any] = await asyncio.gather(*both, return_exceptions=True)
+        outcomes, hung = answers
+        if isinstance(outcomes, BaseException):
+            raise outcomes
+        if isinstance(hung, Unavailable):  # the queue had no room for both; events that are stored must not be sent as duplicates
+            await self._log.operate(traits)
+        elif isinstance(hung, BaseException):
+            raise hung
+        return outcomes
 
 
 def message_id(import_id: str, row: int) -> str:
