@@ -184,7 +184,14 @@ def contacts_erase(data: Path | None, admin_url: str, token: str | None, ref: st
 @click.command("export")
 @cli_options.data
 @click.argument("what", type=click.Choice(["contacts", "events"]))
-@click.option("--format", "form", type=click.Choice(["csv", "jsonl"]), default="csv", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["csv", "excel", "jsonl"]),
+    default="csv",
+    show_default=True,
+    help="excel: CSV for Excel of a country that writes 1,5.",
+)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="A file that does not exist yet; default: the screen.")
 @click.option("--since", help="Received since this time, such as 2026-11-21 or 2026-11-21T20:31:35Z; with --did, done since then.")
 @click.option("--did", help="Contacts who did this: the name of a track event.")
@@ -196,7 +203,7 @@ def export(data: Path | None, what: str, form: str, out: Path | None, **asked: s
     from tropa_collector.transfer import export as exporting  # noqa: PLC0415
 
     rows = exporting.rows(load({"data": data}), what, exporting.Wanted(**asked))
-    write = exporting.write_csv if form == "csv" else exporting.write_jsonl
+    write = exporting.FORMATS[form]
     if out is None:
         write(rows, sys.stdout)
         return

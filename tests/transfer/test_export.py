@@ -108,3 +108,11 @@ def test_what_was_exported_can_be_imported(data: Path, tmp_path: Path) -> None:
     assert "3 stored" in report.output, report.output
     again = table(tropa("export", "contacts", "--data", tmp_path / "new").output)
     assert (again[0]["phone"], again[0]["trait.city"], again[1]["trait.city"]) == ("'+79161234567", "Казань", "'" + FORMULA)
+
+
+def test_excel_is_told_the_encoding_and_finds_its_columns(data: Path, tmp_path: Path) -> None:
+    path = tmp_path / "contacts.csv"
+    assert tropa("export", "contacts", "--data", data, "--format", "excel", "--out", path).exit_code == 0
+    assert path.read_bytes().startswith(b"\xef\xbb\xbfid;")
+    found = list(csv.DictReader(io.StringIO(path.read_text("utf-8-sig")), delimiter=";"))
+    assert {row["trait.city"] for row in found} == {"Казань", "'" + FORMULA, ""}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple, TextIO
 
 import orjson
@@ -67,12 +67,13 @@ def rows(settings: Settings, what: str, wanted: Wanted) -> Table:
 
 def write_csv(table: Table, file: TextIO) -> int:
     """Write a header and the rows; how many there were."""
-    out, number = csv.writer(file), 0
-    out.writerow(map(neutral, table.columns))
-    for row in table.rows:
-        out.writerow([neutral(_cell(row.get(column))) for column in table.columns])
-        number += 1
-    return number
+    return _write_table(table, file, ",")
+
+
+def write_excel(table: Table, file: TextIO) -> int:
+    """CSV that Excel opens as it should, Cyrillic too, where the comma is in numbers: marked as UTF-8, with semicolons."""
+    file.write("\ufeff")
+    return _write_table(table, file, ";")
 
 
 def write_jsonl(table: Table, file: TextIO) -> int:
@@ -80,6 +81,15 @@ def write_jsonl(table: Table, file: TextIO) -> int:
     number = 0
     for row in table.rows:
         file.write(orjson.dumps(row).decode() + "\n")
+        number += 1
+    return number
+
+
+def _write_table(table: Table, file: TextIO, delimiter: str) -> int:
+    out, number = csv.writer(file, delimiter=delimiter), 0
+    out.writerow(map(neutral, table.columns))
+    for row in table.rows:
+        out.writerow([neutral(_cell(row.get(column))) for column in table.columns])
         number += 1
     return number
 
@@ -92,3 +102,7 @@ def _cell(value: Any) -> str:
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return " ".join(value)
     return orjson.dumps(value).decode()
+
+
+#: What ``--format`` names.
+FORMATS: Final[Mapping[str, Callable[[Table, TextIO], int]]] = {"csv": write_csv, "excel": write_excel, "jsonl": write_jsonl}
