@@ -75,3 +75,14 @@ def test_mapping_is_data(how: dict[str, Any], before: dict[str, Any], after: dic
     untouched = repr(before)
     assert mapped(before, PropertyMapping.model_validate(how)) == after
     assert repr(before) == untouched, "the stored event is shared with others"
+
+
+def test_a_signed_identity_stays_with_the_collector() -> None:
+    before = {"context": {"identity": {"token": "a.b.c", "by": "shop"}, "ip": "1"}, "userId": "42"}
+    untouched = repr(before)
+    assert mapped(before, PropertyMapping()) == {"context": {"identity": {"by": "shop"}, "ip": "1"}, "userId": "42"}
+    moved = PropertyMapping(rename={"context.identity.token": "token"})
+    assert mapped(before, moved) == mapped(before, PropertyMapping())
+    assert repr(before) == untouched
+    plain = {"context": {"identity": "x"}}
+    assert mapped(plain, PropertyMapping()) is plain

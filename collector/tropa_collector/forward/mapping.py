@@ -8,10 +8,16 @@ from typing import Any, Final
 from tropa_collector.forward.destination import PropertyMapping
 
 _NOTHING: Final = object()
+_SIGNED_IDENTITY: Final = ["context", "identity", "token"]
 
 
 def mapped(event: dict[str, Any], how: PropertyMapping) -> dict[str, Any]:
-    """The event after ``how``; only what changes is copied."""
+    """The event after ``how``; only what changes is copied.
+
+    A signed identity stays here: whoever had it could speak as its person for the rest of its day.
+    """
+    if _get(event, "context.identity.token") is not _NOTHING:
+        event = _without(event, _SIGNED_IDENTITY)
     for path in how.hash:
         event = _set(event, path.split("."), _hashed)
     for old, new in how.rename.items():
