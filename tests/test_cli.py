@@ -304,3 +304,10 @@ def test_the_entry_point_says_what_to_install() -> None:
 def test_help_names_every_command() -> None:
     shown = tropa("--help")
     assert all(f"\n  {name} " in shown for name in ("serve", "keys", "schemas", "quarantine", "doctor", "backup"))
+
+
+def test_a_process_that_is_started_with_closed_streams_opens_them() -> None:
+    closed = "import os, sys; [os.close(number) for number in range(3)]; from tropa_collector.__main__ import open_standard_streams"
+    program = f"{closed}; open_standard_streams(); sys.exit(os.open(os.devnull, os.O_RDONLY) <= 2)"
+    done = subprocess.run([sys.executable, "-c", program], env=BARE, timeout=60, check=False)
+    assert done.returncode == 0

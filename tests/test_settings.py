@@ -133,3 +133,17 @@ def test_the_readme_has_the_table() -> None:
     assert text.count(start) == text.count(end) == 1
     found = text.partition(start)[2].partition(end)[0].strip()
     assert found == settings_table().strip(), "paste the output of `tropa doctor --settings` between the marks in README.md"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("SOURCES", "nonsense", "A variable cannot be read.*sources"),
+        ("RETENTION_DAYS", "9999999999", "retention_days: .*36500"),
+        ("BODY_TIMEOUT_SECONDS", "inf", "body_timeout_seconds: .*finite"),
+    ],
+)
+def test_nonsense_in_a_variable_is_told_so(name: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"TROPA_{name}", value)
+    with pytest.raises(SettingsError, match=said):
+        load()

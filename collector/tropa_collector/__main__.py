@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
+_STDERR = 2
 #: Import names of the extra's own packages: only a missing one of these means "install the extra".
 _EXTRA = frozenset(
     {
@@ -14,7 +16,15 @@ _EXTRA = frozenset(
 )
 
 
+def open_standard_streams() -> None:
+    """Started with a closed stream, a socket would get its number: libuv ends a process that closes such a one."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+
+
 def main() -> None:
+    open_standard_streams()
     try:
         from tropa_collector.cli import cli  # noqa: PLC0415 - the import is what may fail
     except ModuleNotFoundError as error:

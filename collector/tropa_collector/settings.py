@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsError as PydanticSettingsError
 from pydantic_settings.sources import TomlConfigSettingsSource
 
 from tropa_collector.errors import SettingsError
@@ -108,8 +109,8 @@ class Settings(BaseSettings):
     max_list_items: int = Field(default=1_000, ge=16)
     max_map_items: int = Field(default=500, ge=16)
     max_header_bytes: int = Field(default=32_768, ge=4_096)
-    header_timeout_seconds: float = Field(default=10.0, gt=0)
-    body_timeout_seconds: float = Field(default=15.0, gt=0)
+    header_timeout_seconds: float = Field(default=10.0, gt=0, allow_inf_nan=False)
+    body_timeout_seconds: float = Field(default=15.0, gt=0, allow_inf_nan=False)
     keep_alive_seconds: int = Field(default=15, ge=1)
     max_connections: int = Field(default=10_000, ge=16)
 
@@ -129,17 +130,17 @@ class Settings(BaseSettings):
     # -- log: where an accepted batch becomes durable when that is not the store itself
     log: str | None = Field(default=None, pattern="^kafka://")  # kafka://host:port,host:port/topic, stored by `tropa work`
     kafka_record_bytes: int = Field(default=1_000_000, ge=10_000)  # at most the topic's max.message.bytes less 1 KB
-    kafka_delivery_seconds: float = Field(default=5.0, ge=0.5)  # a record without its delivery report is a 503 after these
+    kafka_delivery_seconds: float = Field(default=5.0, ge=0.5, le=600)  # a record without its delivery report is a 503 after these
 
     # -- store
     store: str = Field(default="sqlite", pattern=r"^(sqlite$|postgres(ql)?://)")  # sqlite: one file in data; postgresql://…: shared
     queue_events: int = Field(default=20_000, ge=100)
     queue_bytes: int = Field(default=32_000_000, ge=1_000_000)
-    queue_seconds: float = Field(default=0.5, gt=0)  # the oldest waiting event; beyond it new ones are refused
-    retention_days: int = Field(default=0, ge=0)  # 0: keep for ever
+    queue_seconds: float = Field(default=0.5, gt=0, allow_inf_nan=False)  # the oldest waiting event; beyond it new ones are refused
+    retention_days: int = Field(default=0, ge=0, le=36_500)  # 0: keep for ever
     quarantine_bytes: int = Field(default=256_000_000, ge=1_000_000)
-    quarantine_days: int = Field(default=30, ge=1)
-    dedupe_days: int = Field(default=30, ge=30)  # a retry is recognised at least so long, also when its event is gone
+    quarantine_days: int = Field(default=30, ge=1, le=36_500)
+    dedupe_days: int = Field(default=30, ge=30, le=36_500)  # a retry is recognised at least so long, also when its event is gone
 
     # -- forward
     destinations: dict[DestinationName, dict[str, Any]] = {}  # [destinations.NAME] in tropa.toml, read by forward/declared.py
@@ -245,6 +246,8 @@ def load(flags: Mapping[str, Any] | None = None) -> Settings:
     except ValidationError as error:
         faults = "\n".join(f"  {'.'.join(map(str, one['loc'])) or 'settings'}: {_said(one)}" for one in error.errors())
         raise SettingsError(f"These settings cannot be used:\n{faults}") from None
+    except PydanticSettingsError as error:  # of a variable that should hold JSON
+        raise SettingsError(f"A variable cannot be read, tables are JSON there: {error}.") from None
     except (ValueError, OSError) as error:
         raise SettingsError(f"{os.environ.get('TROPA_CONFIG', 'tropa.toml')} cannot be read: {error}.") from None
 
