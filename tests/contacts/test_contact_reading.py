@@ -241,6 +241,8 @@ PEOPLE: dict[str, Any] = {
     "u1": {"name": "Анна Иванова", "email": "Anna@Example.com", "city": "Тверь"},
     "u2": {"first_name": "Anatoly", "phone": 79161234567},
     "u3": {"name": ["Anna"], "city": "Anna"},
+    "u4": {"first_name": "Алёна", "last_name": "Воробьёва"},
+    "u5": {"first_name": "Андре\u0438\u0306", "last_name": "Воробьев"},  # as a Mac writes й
 }
 
 
@@ -252,12 +254,17 @@ PEOPLE: dict[str, Any] = {
         ("ana", {"u2"}),
         ("anna@", {"u1"}),
         ("7916", {"u2"}),
-        ("u", {"u1", "u2", "u3"}),
+        ("u", {"u1", "u2", "u3", "u4", "u5"}),
+        ("алена", {"u4"}),
+        ("воробьёв", {"u4", "u5"}),
+        ("Андрей", {"u5"}),
+        ("воробьев андр", {"u5"}),
+        ("алена андрей", set()),
         ("u3", {"u3"}),
         ("тверь", set()),
         ("иванова", set()),
         ("%", set()),
-        ("", {"u1", "u2", "u3"}),
+        ("", {"u1", "u2", "u3", "u4", "u5"}),
     ],
 )
 @pytest.mark.parametrize("many", [False, True])

@@ -20,12 +20,13 @@ from tropa_collector.store.connection import Connection
 from tropa_collector.store.contacts.lists import place, summary
 from tropa_collector.store.contacts.refs import inside
 from tropa_collector.store.contacts.shares import HIGHEST, LOWEST
-from tropa_collector.store.contacts.words import MAX_WORD_CHARS, word
+from tropa_collector.store.contacts.words import spellings, word
 from tropa_collector.store.protocol import ContactQuery, Page
 
 FEW: Final = 2_000  # contacts that are looked up at once
 LOOKED_AT: Final = 60  # contacts together
 SECONDS: Final = 0.08  # of looking, after which a page ends where it is
+MAX_PARTS: Final = 4  # words of a name
 _LAST: Final = "\U0010ffff"
 
 
@@ -104,7 +105,7 @@ def search(connection: Connection, query: ContactQuery, searchable: Iterable[str
     did, others = (who_did(connection, name, query.since) if name else None for name in (query.did, query.not_did))
     tests: list[_Test] = []
     wanted = None if named is None else named.contacts(connection)
-    if named is not None and wanted is None:
+    if named is not None and (wanted is None or named.parts):
         tests.append(partial(named.among, connection))
     if did is not None:
         wanted = wanted if wanted is not None or not did.complete else _owners(connection, did.known)
@@ -191,25 +192,37 @@ def _owners(connection: Connection, identifiers: Collection[int]) -> set[int] | 
 
 
 class _Named(NamedTuple):
-    """What is searched for: an identifier as it is written, in lower case or as a phone, or a trait's text: by its beginning."""
+    """What is searched for, each by its beginning: an identifier as it is written, in lower case or as a phone; a trait's text;
+    or, of several words, a trait for each, as of a first and a last name."""
 
     starts: tuple[str, ...]
-    word: str
+    whole: tuple[str, ...]
+    parts: tuple[tuple[str, ...], ...]
     keys: tuple[str, ...]
 
     @classmethod
     def of(cls, query: ContactQuery, searchable: Iterable[str]) -> _Named:
         text = query.q.strip()
-        return cls(tuple({text, text.lower(), query.phone or text}), text.casefold()[:MAX_WORD_CHARS], tuple(sorted(searchable)))
+        words = text.split()[:MAX_PARTS]
+        parts = tuple(map(spellings, words)) if len(words) > 1 else ()
+        return cls(tuple({text, text.lower(), query.phone or text}), spellings(text), parts, tuple(sorted(searchable)))
 
     @property
     def marks(self) -> str:
         return ",".join("?" * len(self.keys)) or "''"  # standard SQL has no empty list
 
     def contacts(self, connection: Connection) -> set[int] | None:
-        """All who are called so; None: they are not few."""
-        looks: list[tuple[str, tuple[Any, ...]]] = [(_BY_VALUE, (start, start + _LAST, FEW + 1)) for start in self.starts]
-        looks.append((_BY_TRAIT.format(keys=self.marks), (self.word, self.word + _LAST, *self.keys, FEW + 1)))
+        """All who are called so and, of several words, others among them; None: they are not few."""
+        found = self._gathered(connection, self.starts, self.whole)
+        if found is None or not self.parts:
+            return found
+        few = [some for part in self.parts if (some := self._gathered(connection, (), part)) is not None]
+        return found | set.intersection(*few) if few else None
+
+    def _gathered(self, connection: Connection, starts: Iterable[str], words: Iterable[str]) -> set[int] | None:
+        looks: list[tuple[str, tuple[Any, ...]]] = [(_BY_VALUE, (start, start + _LAST, FEW + 1)) for start in starts]
+        by_trait = _BY_TRAIT.format(keys=self.marks)
+        looks += [(by_trait, (word, word + _LAST, *self.keys, FEW + 1)) for word in words]
         found: set[int] = set()
         for sql, values in looks:
             found.update(contact for (contact,) in connection.execute(sql, values))
@@ -223,5 +236,13 @@ class _Named(NamedTuple):
         found = {
             one.contact for own in members.values() for one in own if one.state != ERASED and one.value.startswith(self.starts)
         }
-        said = connection.execute(_SAID.format(identifiers=inside(owners), keys=self.marks), self.keys)
-        return found | {owners[identifier] for identifier, value in said if word(orjson.loads(value)).startswith(self.word)}
+        said: dict[int, list[str]] = {}
+        rows = connection.execute(_SAID.format(identifiers=inside(owners), keys=self.marks), self.keys)
+        for identifier, value in rows:
+            said.setdefault(owners[identifier], []).append(word(orjson.loads(value)))
+        return found | {contact for contact, words in said.items() if self._called(words)}
+
+    def _called(self, words: Sequence[str]) -> bool:
+        if any(one.startswith(self.whole) for one in words):
+            return True
+        return bool(self.parts) and all(any(one.startswith(part) for one in words) for part in self.parts)
