@@ -68,6 +68,14 @@ def test_a_history_is_read_page_by_page(shop: CollectorProcess, visitor: Visitor
     assert days["note"] == ""
 
 
+def test_a_reference_with_a_slash_has_its_own_pages(shop: CollectorProcess, visitor: Visitor) -> None:
+    for user in ("order/identity", "order"):
+        shop.post("/v1/identify", {"userId": user, "traits": {"name": f"called {user}"}}, key=shop.server_key)
+    assert "called order/identity" in visitor.get("/contacts/user_id:order%2Fidentity").text
+    assert "called order/identity" in visitor.get("/contacts/user_id:order%2Fidentity/identity").text
+    assert "called order/identity" not in visitor.get("/contacts/user_id:order/identity").text
+
+
 def test_an_export_is_whole_and_never_of_a_masked_screen(shop: CollectorProcess) -> None:
     visitor = Visitor(shop)
     (anna,) = found(visitor, "q=anna")

@@ -17,6 +17,7 @@ from tropa_collector.admin.console.contacts_operations import CHOSEN, handle, pa
 from tropa_collector.admin.console.contacts_timeline import whole_visits
 from tropa_collector.admin.console.masking import Typed
 from tropa_collector.admin.console.rendering import visit_of
+from tropa_collector.admin.ref_routes import RefRoute, ref_in
 from tropa_collector.admin.refs import parse_ref
 from tropa_collector.errors import NotFound
 from tropa_collector.events.timestamps import to_iso, to_microseconds
@@ -38,10 +39,10 @@ def routes(console: Console) -> list[Route]:
     return [
         Route("/contacts", pages.search),
         *contacts_operations.routes(console),
-        Route("/contacts/{ref}/timeline", pages.timeline),
-        Route("/contacts/{ref}/days.json", pages.days),
-        Route("/contacts/{ref}/identity", pages.identity),
-        Route("/contacts/{ref:path}", pages.profile),
+        RefRoute("/contacts/{ref}/timeline", pages.timeline),
+        RefRoute("/contacts/{ref}/days.json", pages.days),
+        RefRoute("/contacts/{ref}/identity", pages.identity),
+        RefRoute("/contacts/{ref:path}", pages.profile),
     ]
 
 
@@ -120,7 +121,7 @@ class _Contacts:
         return {"visits": visits, "next": following and Typed(following)}
 
     async def _number(self, request: Request) -> int:
-        ref = parse_ref(request.path_params["ref"], self._parts.settings)
+        ref = parse_ref(ref_in(request), self._parts.settings)
         holder = f"c{ref.id}" if ref.id else (await self._views.holders([ref]))[ref.kind, ref.value]
         if holder is None:
             raise NotFound("There is no such contact.")

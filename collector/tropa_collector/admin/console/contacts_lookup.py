@@ -11,6 +11,7 @@ import orjson
 import phonenumbers
 from starlette.requests import Request
 
+from tropa_collector.admin import ref_routes
 from tropa_collector.admin.console.masking import Typed
 from tropa_collector.admin.refs import BadRef, parse_ref
 from tropa_collector.errors import NotFound, RequestError
@@ -53,7 +54,7 @@ class Lookup:
             BadRef: the address names none.
             NotFound: there is no such contact.
         """
-        return await self.named(request.path_params["ref"])
+        return await self.named(ref_routes.ref_in(request))
 
     async def named(self, text: str) -> dict[str, Any]:
         """The contact of a reference, whole.

@@ -14,6 +14,7 @@ from starlette.routing import Route
 from tropa_collector.admin.console.contacts_lookup import Lookup, head, plain
 from tropa_collector.admin.console.forms import sent
 from tropa_collector.admin.console.rendering import visit_of
+from tropa_collector.admin.ref_routes import RefRoute
 from tropa_collector.admin.refs import parse_ref
 from tropa_collector.errors import Conflict, RequestError
 from tropa_collector.store.protocol import Operation
@@ -34,14 +35,14 @@ class _Unsaid(RequestError):
 def routes(console: Console) -> list[Route]:
     pages = _Operations(console)
     return [
-        Route("/contacts/{ref}/merge", pages.choose, methods=["GET"]),
-        Route("/contacts/{ref}/merge", pages.merge, methods=["POST"]),
-        Route("/contacts/{ref}/split", pages.confirm_split, methods=["GET"]),
-        Route("/contacts/{ref}/split", pages.split, methods=["POST"]),
-        Route("/contacts/{ref}/relink", pages.relink, methods=["POST"]),
-        Route("/contacts/{ref}/erase", pages.confirm_erasure, methods=["GET"]),
-        Route("/contacts/{ref}/erase", pages.erase, methods=["POST"]),
-        Route("/contacts/{ref}/export", pages.export, methods=["POST"]),
+        RefRoute("/contacts/{ref}/merge", pages.choose, methods=["GET"]),
+        RefRoute("/contacts/{ref}/merge", pages.merge, methods=["POST"]),
+        RefRoute("/contacts/{ref}/split", pages.confirm_split, methods=["GET"]),
+        RefRoute("/contacts/{ref}/split", pages.split, methods=["POST"]),
+        RefRoute("/contacts/{ref}/relink", pages.relink, methods=["POST"]),
+        RefRoute("/contacts/{ref}/erase", pages.confirm_erasure, methods=["GET"]),
+        RefRoute("/contacts/{ref}/erase", pages.erase, methods=["POST"]),
+        RefRoute("/contacts/{ref}/export", pages.export, methods=["POST"]),
     ]
 
 
