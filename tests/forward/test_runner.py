@@ -272,7 +272,7 @@ def test_a_store_put_back_from_a_backup_is_followed_from_its_end(tmp_path: Path)
         await rig.drain()
         await rig.runner.stop()
         restored = feed_of(30)
-        again = Rig(tmp_path, restored, batch_events=1)
+        again = Rig(tmp_path, restored)
         await again.start()
         for number in (31, 32):  # one by one: how far the lost log was cut into batches says nothing of this one
             restored.add("events", event(number), at=AT)
