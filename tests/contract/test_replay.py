@@ -16,9 +16,11 @@ from click.testing import CliRunner
 from loadtests.collector_process import CollectorProcess
 from tests.conftest import StartCollector
 from tests.contract.bad_events import RAISED, Kind, batch_with, kinds
-from tests.contract.door import Door, track
+from tests.contract.door import BROWSER, Door, track
 
 from tropa_collector.cli import cli
+from tropa_collector.events.timestamps import to_iso
+from tropa_collector.transfer import replay as replay_module
 from tropa_collector.transfer.replay import replay
 
 KINDS = kinds()
@@ -129,7 +131,10 @@ def test_the_command_replays_online_and_offline(start_collector: StartCollector)
     assert ("missing_field" in listed, "string_too_long" in listed) == (True, True)
     rows = [orjson.loads(line) for line in tropa("quarantine", "list", "--code", "missing_field", "--json", data=data).splitlines()]
     assert [(row["messageId"], row["path"]) for row in rows] == [("bad", "$.event")]
-    online = tropa("quarantine", "replay", "--admin", collector.admin_url, "--token", collector.admin_token, data=data)
+    access = ("--admin", collector.admin_url, "--token", collector.admin_token)
+    single = tropa("quarantine", "replay", "--id", str(rows[0]["id"]), *access, data=data)
+    assert single.strip() == "1 replayed, 0 stored, 1 quarantined, 0 skipped"
+    online = tropa("quarantine", "replay", *access, data=data)
     assert online.strip() == "2 replayed, 0 stored, 2 quarantined, 0 skipped"
     collector.stop()
     offline = tropa("quarantine", "replay", "--code", "string_too_long", data=data)
@@ -172,6 +177,28 @@ def test_the_command_says_why_some_are_skipped(start_collector: StartCollector) 
     result = CliRunner().invoke(cli, arguments, env={"TROPA_WRITE_KEYS": "other:server:sk_other"})
     assert result.stdout == "0 replayed, 0 stored, 0 quarantined, 1 skipped\n"
     assert "write_keys" in result.stderr
+
+
+def test_a_replay_goes_on_past_its_first_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replay_module, "PAGE_ROWS", 2)
+    narrow, wide = Door(max_string_chars=1_000), Door()
+    narrow.send(*(track(f"m{n}", properties={"a": "x" * 1_500}) for n in range(5)))
+    wide.store = wide.pipeline._log = narrow.store
+    counts = asyncio.run(replay(wide.pipeline, wide.store, wide.ring))
+    assert counts == {"replayed": 5, "stored": 5, "quarantined": 0, "skipped": 0}
+    assert (len(wide.stored()), wide.quarantined()) == (5, [])
+
+
+@pytest.mark.parametrize(("retry", "corrected"), [("0", True), ("1", False)])
+def test_a_replay_knows_a_retry_by_its_receipt(retry: str, corrected: bool) -> None:
+    narrow, wide = Door(max_string_chars=1_000), Door()
+    stale = to_iso(time.time_ns() // 1_000 - 600_000_000)
+    late = track(timestamp=stale, sentAt=stale, properties={"a": "x" * 1_500})
+    narrow.post("/v1/batch", {"batch": [late]}, key=BROWSER, x_retry_count=retry)
+    wide.store = wide.pipeline._log = narrow.store
+    assert asyncio.run(replay(wide.pipeline, wide.store, wide.ring))["stored"] == 1
+    (event,) = wide.stored()
+    assert (event["timestamp"] == stale) is not corrected
 
 
 def pause() -> None:
