@@ -66,7 +66,11 @@ def fill(process: CollectorProcess) -> None:
         {"type": "nonsense", "messageId": "bad2", "traits": {"phone": "8 (916) 111-22-33"}},
     ]
     others = [
-        identify({"email": "boris@example.com", "city": "Omsk", "note": f"friend: {EMAIL}"}, userId="boris", messageId="b1"),
+        identify(
+            {"email": "boris@example.com", "city": "Omsk", "note": f"friend: {EMAIL}", "name": f"Boris c/o {EMAIL}"},
+            userId="boris",
+            messageId="b1",
+        ),
         {
             "type": "track",
             "event": "Order Completed",
@@ -123,7 +127,7 @@ def test_others_keep_their_events_without_the_erased_address(erased: Erased) -> 
     order = next(event for event in boris["events"] if event["messageId"] == "b2")
     assert order["properties"] == {"to": "[erased]", "item": "teapot"}
     assert {trait["name"]: trait["value"] for trait in boris["traits"]} == {
-        "email": "boris@example.com", "city": "Omsk", "note": "friend: [erased]",
+        "email": "boris@example.com", "city": "Omsk", "note": "friend: [erased]", "name": "Boris c/o [erased]",
     }  # fmt: skip
     assert len(boris["quarantine"]) == 1
     assert answer["events"] == 33

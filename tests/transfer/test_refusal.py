@@ -14,7 +14,7 @@ from tropa_collector.identity.policy import SERVER, Policy
 from tropa_collector.identity.records import Ident
 from tropa_collector.store.contacts.refs import members_of
 from tropa_collector.store.operations.dossier import cuts, events, find_contact, mentions_of
-from tropa_collector.store.protocol import Operation, Record, Submission
+from tropa_collector.store.protocol import Operation, Quarantined, Record, Submission
 from tropa_collector.store.sqlite.file import connect
 from tropa_collector.store.sqlite.migrate import migrate
 from tropa_collector.store.sqlite.writing import operations
@@ -161,6 +161,26 @@ def test_what_came_in_while_the_store_was_read_is_cut_too(store: Store) -> None:
     )  # fmt: skip
     assert done["cut_events"] == 1
     assert store.last_body()["properties"] == {"gift_to": "[erased]"}
+
+
+def refused(number: int, original: dict[str, Any], receipt: dict[str, Any]) -> Quarantined:
+    said, around = orjson.dumps(original), orjson.dumps(receipt).decode()
+    return Quarantined("shop", NOW, "", "", "unknown_type", "$.type", "why", f"bad-{number}", said, around)
+
+
+def test_what_was_refused_while_the_store_was_read_goes_too(store: Store) -> None:
+    store.say(("user_id", "u1"), ("email", ANNA))
+    by_her = refused(1, {"type": "x", "traits": {"email": ANNA}}, {})
+    around_it = refused(2, {"type": "x"}, {"envelope": {"context": {"traits": {"email": ANNA}}}})
+    by_another = refused(3, {"type": "x", "traits": {"email": BORIS}}, {})
+    store.transaction.commit([Submission((), [by_her, around_it, by_another])])
+    done = store.operate(
+        "erase", contact=1, spellings=[], cut_events=[], cut_traits=[], quarantine=[], through_event=0, through_quarantine=0,
+        actor="test", reason="",
+    )  # fmt: skip
+    assert done["quarantined"] == store.counter("quarantine_dropped") == 2
+    assert store.connection.execute("SELECT message_id FROM quarantine").fetchall() == [("bad-3",)]
+    assert store.counter("quarantine_bytes") == len(by_another.original) + len(by_another.receipt)
 
 
 def test_an_erasure_that_fails_changes_nothing(store: Store) -> None:
