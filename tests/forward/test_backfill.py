@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import os
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,17 @@ def test_one_that_was_stopped_goes_on_where_it_stopped(stored: Path, tmp_path: P
         asyncio.run(backfill(chosen, "files", Span.read("2020-01-01", None)))
         taken = [one["properties"]["n"] for got in (*server.got[:2], *server.got[-3:]) for one in orjson.loads(got.body)["batch"]]
     assert taken == list(range(1, EVENTS - 50 + 1))
+
+
+def test_the_same_backfill_runs_once_at_a_time(stored: Path, tmp_path: Path) -> None:
+    span = Span.read("2020-01-01", None)
+    held = module._locked(stored / "destinations" / "files" / f"backfill-{span.key}.lock")
+    try:
+        with pytest.raises(StoreError, match="running already"):
+            asyncio.run(backfill(settings(stored, path=str(tmp_path)), "files", span))
+    finally:
+        os.close(held)
+    assert written(tmp_path) == []
 
 
 @pytest.mark.parametrize(("name", "since"), [("nowhere", "2026-01-01"), ("files", "yesterday")])

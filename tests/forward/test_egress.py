@@ -67,6 +67,17 @@ def test_it_is_gone_to_when_the_operator_says_so() -> None:
         assert server.got[0].path == "/x?y=1"
 
 
+def test_no_proxy_of_the_environment_stands_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be asked for a name that nobody has looked at."""
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with OddServer() as server, OddServer() as proxy:
+        for name in ("http_proxy", "HTTP_PROXY"):
+            monkeypatch.setenv(name, proxy.url)
+        assert post(options(server.url, allow_private=True)) == 200
+        assert (len(server.got), proxy.got) == (1, [])
+
+
 def test_only_the_addresses_that_were_looked_at_are_connected_to() -> None:
     async def inside() -> list[str]:
         found = await GuardedResolver(allow_private=True).resolve("localhost", 80)
