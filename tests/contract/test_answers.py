@@ -91,6 +91,15 @@ def test_past_a_rate(limits: dict[str, int]) -> None:
     assert door.post("/v1/track", track("4"), key=SERVER).status == 200
 
 
+def test_a_pixel_and_what_is_only_tried_count_too() -> None:
+    door = Door(key_events_per_second=1, key_burst_events=2)
+    pixels = [door.ask("GET", f"/v1/pixel/page?writeKey={BROWSER}&data=e30") for _ in range(3)]
+    assert [answer.status for answer in pixels] == [200, 200, 200]
+    assert (door.counters.received["web"], door.counters.requests_refused["rate_limited"]) == (2, 1)
+    assert door.post("/v1/validate", {"batch": [track(), track()]}, key=SERVER).status == 200
+    assert door.post("/v1/validate", {"batch": [track()]}, key=SERVER).status == 429
+
+
 def test_the_conservation_equation_holds(door: Door) -> None:
     door.send(track("1"), track("1"), BAD, key=BROWSER)
     door.store.refusal = lambda: None  # type: ignore[method-assign]

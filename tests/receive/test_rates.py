@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+import time
 import timeit
 import tracemalloc
 from dataclasses import dataclass, replace
@@ -154,5 +155,5 @@ def test_what_passes_never_exceeds_burst_and_rate(steps: list[tuple[int, float]]
 @pytest.mark.skipif(sys.gettrace() is not None, reason="a timing, and tracing is on")
 def test_it_costs_microseconds() -> None:
     limits = Rates(replace(Knobs(), network_events_per_second=10**9, key_events_per_second=10**9))
-    seconds = min(timeit.repeat(lambda: limits.take(WEB, HERE, 1), number=2_000, repeat=20)) / 2_000
+    seconds = min(timeit.repeat(lambda: limits.take(WEB, HERE, 1), timer=time.process_time, number=2_000, repeat=20)) / 2_000
     assert seconds < 4 * 3e-6

@@ -75,6 +75,18 @@ def test_a_folder_that_cannot_be_written_costs_only_the_restart(tmp_path: Path, 
     assert "cannot be kept" in caplog.text
 
 
+def test_a_full_disk_keeps_no_salt_of_yesterday(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_path: Path, _text: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    clock = Clock()
+    keys = SessionKeys(tmp_path, clock)
+    monkeypatch.setattr(sessions, "_replace", full)
+    clock.now += DAY_SECONDS
+    assert keys.key("web", None, None) == keys.key("web", None, None)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_quiet_day_erases_its_salt_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sessions, "_LOOK_SECONDS", 0.001)
     clock = Clock()
