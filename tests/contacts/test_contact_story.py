@@ -130,6 +130,7 @@ def test_the_feed_tells_it_in_order(shop: Shop) -> None:
     rest = shop.collector.admin("/api/v1/changes", after=page["next"])["changes"]
     ids = [change["id"] for change in page["changes"] + rest]
     assert ids == sorted(ids)
+    assert shop.collector.admin("/api/v1/changes", after=10**12) == {"changes": [], "next": str(10**12)}, "and no further back"
     assert {"linked", "merged", "traits"} <= {change["change"] for change in page["changes"] + rest}
 
 
