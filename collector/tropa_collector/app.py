@@ -89,9 +89,10 @@ async def serve(collector: Served, *, announce: Callable[[], None] | None = None
 
 
 def stop_signal() -> asyncio.Event:
-    """Set by SIGTERM and SIGINT from here on."""
+    """Set by SIGTERM, SIGINT and, unless nohup had it ignored, SIGHUP from here on."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    hangs_up = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
+    for number in (signal.SIGINT, signal.SIGTERM, *hangs_up):
         loop.add_signal_handler(number, stop.set)
     return stop

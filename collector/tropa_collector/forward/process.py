@@ -177,7 +177,7 @@ class Process:
 
 
 def main() -> None:
-    for signal_ in (signal.SIGINT, signal.SIGTERM):
+    for signal_ in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signal_, signal.SIG_IGN)  # the collector commits first and then says stop
     channel = socket.socket(fileno=int(sys.argv[1]))
     frames = Frames()

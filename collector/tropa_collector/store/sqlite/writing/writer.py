@@ -223,7 +223,7 @@ def serve(directory: Path, channel: socket.socket, options: WriterOptions) -> No
 
 def main() -> None:
     descriptor, directory, options = sys.argv[1:]
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the collector drains first and then closes the socket
     serve(Path(directory), socket.socket(fileno=int(descriptor)), WriterOptions(**json.loads(options)))
 
