@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
+import orjson
 import pytest
 from tests.contract.door import BROWSER, SERVER, Door, track
 
@@ -62,6 +64,14 @@ def test_forwarded_for_is_believed_from_the_right_and_from_trusted_proxies(
     door = Door(trusted_proxies=trusted)
     door.post("/v1/track", track(), key=BROWSER, client=peer, x_forwarded_for=forwarded)
     assert door.stored()[0]["enriched"]["ip"] == address
+
+
+def test_each_proxy_may_write_a_line_of_its_own() -> None:
+    door = Door(trusted_proxies="10.0.0.0/8")
+    lines = [(b"x-write-key", BROWSER.encode()), (b"x-forwarded-for", MOSCOW.encode()), (b"x-forwarded-for", b"10.0.0.8")]
+    asked = {"type": "http", "method": "POST", "path": "/v1/track", "query_string": b"", "headers": lines, "client": (PROXY, 1)}
+    asyncio.run(door._exchange(asked, orjson.dumps(track()), 1))
+    assert door.stored()[0]["enriched"]["ip"] == "5.255.255.0"
 
 
 @pytest.mark.parametrize("field", ["ip", "ipAddress", "clientIp", "request_ip"])

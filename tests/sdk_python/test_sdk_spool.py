@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -303,6 +304,20 @@ def test_a_host_that_exits_while_the_collector_is_down_leaves_its_events_for_the
     report = successor.flush(5)
     assert (report.sent, report.pending) == (51, 0)
     assert len(collector.names()) == 51
+
+
+def test_a_living_process_takes_up_what_another_leaves_later(collector: Any, tmp_path: Path, new_client: NewClient) -> None:
+    client = new_client(spool=tmp_path / "spool")
+    sender: Any = client._sender
+    sender._options = sender._options._replace(orphan_scan_seconds=0.01)
+    client.track("u", "own")
+    assert client.flush(20).sent == 1
+    left = Spool(tmp_path / "spool", options())
+    left.put(b'{"type":"track","messageId":"m","userId":"u","event":"left"}')
+    left.close()
+    time.sleep(0.02)
+    assert client.flush(20).sent == 2
+    assert collector.names() == {"own": 1, "left": 1}
 
 
 def test_a_damaged_file_costs_only_its_damaged_line(collector: Any, tmp_path: Path, new_client: NewClient) -> None:
