@@ -4,7 +4,7 @@ import { enableForms } from './forms';
 import { enableOutboundLinks } from './links';
 import { enablePageViews } from './pages';
 import { settings } from './settings';
-import { open, type Call } from './tropa';
+import { api, open, type Call } from './tropa';
 
 const script = document.currentScript as HTMLScriptElement;
 const { key, auto = '', linker = '', ...rest } = script.dataset;
@@ -14,7 +14,9 @@ const stub = Object(page[name]);
 
 // A second copy on the page leaves the first one in charge.
 if (stub.push || !stub.identify) {
-  const tropa = open(
+  // First: what waited for the script in `ready()` and `on()` may call by this name, and the stub would keep that for good.
+  page[name] = api;
+  open(
     {
       ...rest,
       // A script that is part of the page has no address of its own.
@@ -24,8 +26,7 @@ if (stub.push || !stub.identify) {
     } as object,
     stub.push ? (stub as Call[]) : [],
   );
-  page[name] = tropa;
-  if (/pages/.test(auto)) enablePageViews(tropa, { hash: /hash/.test(auto) });
-  if (/forms/.test(auto)) enableForms(tropa);
-  if (/links/.test(auto)) enableOutboundLinks(tropa);
+  if (/pages/.test(auto)) enablePageViews(api, { hash: /hash/.test(auto) });
+  if (/forms/.test(auto)) enableForms(api);
+  if (/links/.test(auto)) enableOutboundLinks(api);
 }

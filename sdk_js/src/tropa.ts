@@ -97,7 +97,7 @@ const receive = (verb: string, args: unknown[]): string => {
   return messageId;
 };
 
-const api = {
+export const api = {
   consent: choose,
   flush: send,
   link: (url) => quietly(() => mark(url)) || url,

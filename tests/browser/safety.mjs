@@ -18,7 +18,7 @@ const strict = () => ({
       "base-uri 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
   },
   body: html(
-    `<script nonce="n0nce">${dist('stub.js')};tropa.page();tropa.track('Early', { at: 1 });tropa.ready(t => { t.track('Ready') })</script>` +
+    `<script nonce="n0nce">${dist('stub.js')};tropa.page();tropa.track('Early', { at: 1 });tropa.ready(t => { t.track('Ready'); tropa.track('Ready by name') })</script>` +
       script(`async nonce="n0nce" integrity="${integrity}" crossorigin data-auto="pages forms links"`),
   ),
 });
@@ -45,6 +45,7 @@ test('strict CSP with a nonce, SRI and Trusted Types: early calls and all helper
   const reports = [];
   page.on('console', (message) => message.type() === 'error' && !/404/.test(message.text()) && reports.push(message.text()));
   assert.ok(await world.event(({ event }) => event === 'Ready'));
+  assert.ok(await world.event(({ event }) => event === 'Ready by name'));
   const early = await world.event(({ event }) => event === 'Early');
   assert.deepEqual(early.properties, { at: 1 });
   assert.match(early.context.page.url, /\/strict/);
