@@ -18,6 +18,8 @@ ANNA = Mentions([("email", "anna@example.com"), ("phone", "+79161234567"), ("use
         (" Anna@Example.COM ", CUT),
         ("to ANNA@example.com, please", f"to {CUT}, please"),
         ("https://shop/?mail=anna@example.com&x=1", f"https://shop/?mail={CUT}&x=1"),
+        ("https://shop/?mail=anna%40example.com&tel=%2b79161234567", f"https://shop/?mail={CUT}&tel={CUT}"),
+        ("https://shop/?tel=79161234567", f"https://shop/?tel={CUT}"),
         ("8 (916) 123-45-67", CUT),
         ("+7 916 1234567", CUT),
         (79161234567, CUT),

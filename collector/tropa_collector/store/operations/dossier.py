@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -200,10 +201,9 @@ def event_cuts(
 
 
 def _lowered(mentions: Mentions) -> list[str]:
-    """As SQLite's lower() does it: of ASCII alone."""
-    return sorted(
-        {text.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass") for text in mentions.long_texts()}
-    )
+    """As they stand in JSON, and as SQLite's lower() does it: of ASCII alone."""
+    written = (json.dumps(text, ensure_ascii=False)[1:-1] for text in mentions.long_texts())
+    return sorted({text.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass") for text in written})
 
 
 def _trait_cuts(connection: Connection, mentions: Mentions, own: Collection[int]) -> Iterator[TraitCut]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
+from urllib.parse import quote
 
 from tropa_collector.identity.records import Key
 
@@ -35,8 +36,11 @@ class Mentions:
         self._inside = re.compile("|".join(map(re.escape, texts)), re.IGNORECASE) if texts else None
 
     def long_texts(self) -> set[str]:
-        """All texts that name the person wherever they stand."""
-        return {value for value in self._exact if len(value) >= LONG} | set(self.spellings)
+        """All texts that name the person wherever they stand, in an address's query too."""
+        long = {value for value in self._exact if len(value) >= LONG}
+        in_query = {quote(value, safe="") for value in long}
+        bare = {value[1:] for value in long if value[0] == "+" and len(value) > _TAIL}
+        return long | in_query | bare | set(self.spellings)
 
     def names(self, text: str, place: str = "") -> bool:
         """Is the whole of this text one of the identifiers?"""
