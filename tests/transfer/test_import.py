@@ -316,3 +316,12 @@ def test_who_was_imported_is_listed_as_last_seen_when_his_row_says(tmp_path: Pat
     path.write_text("ID;Когда\n1;31.12.2024\n", "utf-8")
     imported(path, tmp_path / "data", "--time-column", "Когда", mapping=["user_id=ID"])
     assert rows(tmp_path / "data", "SELECT DISTINCT last_day FROM identifiers") == [(20_088,)]
+
+
+def test_the_first_of_many_imported_rows_is_erased_without_a_trace(tmp_path: Path) -> None:
+    """The number of row 1 is the beginning of the numbers of rows 10 and 11, which stay."""
+    path = tmp_path / "many.csv"
+    path.write_text("E-mail\n" + "".join(f"customer{number}@example.com\n" for number in range(1, 12)), "utf-8")
+    imported(path, tmp_path / "data", mapping=["email=E-mail"])
+    erased = tropa("contacts", "erase", "email:customer1@example.com", "--data", tmp_path / "data", "--yes")
+    assert (erased.exit_code, "left over: 0" in erased.output) == (0, True), erased.output

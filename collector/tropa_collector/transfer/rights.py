@@ -16,11 +16,13 @@ from typing import Any, Final, Protocol
 import orjson
 
 from tropa_collector.errors import NotFound, StoreError
+from tropa_collector.identity.identifiers import INTERNAL_KINDS
 from tropa_collector.settings import Settings
 from tropa_collector.store.connection import Connection
 from tropa_collector.store.contacts.refs import members_of
 from tropa_collector.store.opened import store_of
 from tropa_collector.store.operations.dossier import EventIds, cuts, dossier, events, find_contact, mentions_of
+from tropa_collector.store.operations.mentions import Mentions
 from tropa_collector.store.protocol import EventLog, Operation
 from tropa_collector.store.sqlite.file import FILE_NAME, reading
 from tropa_collector.store.sqlite.writing.archive import event_ids
@@ -134,7 +136,9 @@ def named_by(connection: Connection, ref: str, find: EventIds = event_ids) -> tu
         "through_event": found.through_event,
         "through_quarantine": found.through_quarantine,
     }
-    return arguments, sorted(mentions.long_texts())
+    # The number of an import's row names nobody, and other rows' numbers begin with it.
+    personal = [key for key in mentions.keys if key[0] not in INTERNAL_KINDS]
+    return arguments, sorted(Mentions(personal, mentions.spellings).long_texts())
 
 
 def contact_named(connection: Connection, ref: str) -> int:
