@@ -81,6 +81,8 @@ def test_a_time_has_its_position(data: Path) -> None:
     assert ask(data, "before", "events", AT * 2) == EVENTS
     assert ask(data, "before", "changes", 0) == 0
     assert ask(data, "before", "changes", AT * 2) == ask(data, "head", "changes")
+    first, *_ = ask(data, "read", "changes", **ALL).entries
+    assert ask(data, "before", "changes", first.at) < first.position, "what came at that very time lies behind it"
     assert ask(data, "waiting_since", "events", 20) == AT + 21_000
     assert ask(data, "waiting_since", "events", EVENTS) is None
 
