@@ -16,7 +16,8 @@ signal.signal(signal.SIGHUP, signal.{before})
 async def main():
     stop = stop_signal()
     os.kill(os.getpid(), signal.SIGHUP)
-    await asyncio.sleep(0.05)
+    for _ in range(10):  # turns of the loop, of which the signal needs two
+        await asyncio.sleep(0.002)
     print(stop.is_set())
 
 asyncio.run(main())
