@@ -11,7 +11,8 @@ from tropa_collector.identity.planner.devices import owner_of
 from tropa_collector.identity.planner.graph import Graph
 from tropa_collector.identity.planner.groups import pieces
 from tropa_collector.identity.policy import DEVICE
-from tropa_collector.identity.records import LIVE, MERGED, QUARANTINED, Call, Key
+from tropa_collector.identity.records import ERASED, LIVE, MERGED, QUARANTINED, Call, Key
+from tropa_collector.store.operations.dossier import ERASED_CONTACT
 
 
 def members(store: MemoryStore) -> dict[int, set[int]]:
@@ -28,7 +29,7 @@ def graph_of(store: MemoryStore) -> Graph:
 def i1_one_live_contact_each(store: MemoryStore) -> Iterator[str]:
     for row in store.identifiers.values():
         contact = store.contacts.get(row.contact)
-        if contact is None or contact.status != LIVE:
+        if contact is None or contact.status != (ERASED_CONTACT if row.state == ERASED else LIVE):
             yield f"{row.value} is in {contact}"
 
 
@@ -57,8 +58,8 @@ def i3_limits_hold(store: MemoryStore) -> Iterator[str]:
 
 def i4_connected(store: MemoryStore) -> Iterator[str]:
     graph = graph_of(store)
-    for body in graph.members.values():
-        if body and len(pieces(graph, body, proven=False)) > 1:
+    for contact, body in graph.members.items():
+        if body and store.contacts[contact].status != ERASED_CONTACT and len(pieces(graph, body, proven=False)) > 1:
             yield f"unconnected: {names(store, body)}"
     for body in graph.core_members.values():
         if body and len(pieces(graph, body, proven=True)) > 1:
@@ -77,7 +78,8 @@ def i5_every_event_anchored(store: MemoryStore) -> Iterator[str]:
 
 def i6_apart_stays_apart(store: MemoryStore) -> Iterator[str]:
     for a, b in store.cannot_link:
-        if store.identifiers[a].contact == store.identifiers[b].contact:
+        first, second = store.identifiers[a], store.identifiers[b]
+        if first.contact == second.contact and first.state != ERASED:
             yield f"together in spite of the operator: {names(store, (a, b))}"
 
 
@@ -104,7 +106,7 @@ def i8_recomputed(store: MemoryStore) -> Iterator[str]:
     before = {row.id: row for row in graph.identifiers.values()}
     for device in sorted(before):
         row = before[device]
-        if graph.kind(device).strength != DEVICE or row.state == QUARANTINED:
+        if graph.kind(device).strength != DEVICE or row.state in (QUARANTINED, ERASED):
             continue
         strong = row.core and len(graph.core_members[row.core]) > 1
         owner = owner_of(graph, device, proven=False)
@@ -133,7 +135,7 @@ def shared_from(graph: Graph, device: int) -> int | None:
     first: dict[int, int] = {}
     for n, edge in live:
         row, strength = graph.identifiers[n], graph.kind(n).strength
-        person = strength <= 1 and row.state == 0 and not (strength == 1 and edge.trust == 0 and unique)
+        person = strength <= 1 and row.state in (0, ERASED) and not (strength == 1 and edge.trust == 0 and unique)
         if person or (strength == DEVICE and row.contact == graph.identifiers[device].contact):
             first[row.contact] = min(edge.first_ts, first.get(row.contact, edge.first_ts))
     return sorted(first.values())[1] if len(first) > 1 else None
@@ -158,6 +160,8 @@ def i12_one_person_each(store: MemoryStore) -> Iterator[str]:
     """No contact holds two proven persons, whatever claims say."""
     graph = graph_of(store)
     for contact, body in graph.members.items():
+        if store.contacts[contact].status == ERASED_CONTACT:
+            continue
         cores = {graph.identifiers[i].core for i in body if graph.kind(i).known and graph.identifiers[i].core}
         if len(cores) > 1:
             yield f"contact {contact} holds {len(cores)} proven persons: {names(store, body)}"

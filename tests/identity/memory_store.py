@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from tropa_collector.identity.ledger import LogRow
+from tropa_collector.identity.operations import OperationError, Operator, forget, split
 from tropa_collector.identity.policy import Policy
 from tropa_collector.identity.records import (
+    ERASED,
     MERGED,
     Call,
     Contact,
@@ -20,7 +23,8 @@ from tropa_collector.identity.records import (
     Snapshot,
     TraitWrite,
 )
-from tropa_collector.identity.resolve import resolve, triage
+from tropa_collector.identity.resolve import resolve, triage, without_erased
+from tropa_collector.store.operations.dossier import ERASED_CONTACT
 
 
 class MemoryStore:
@@ -44,9 +48,10 @@ class MemoryStore:
     def deliver(self, calls: Sequence[Call], *, dedupe: bool = True) -> Plan:
         """Store a batch as the writer does: duplicates dropped, then triage, load, resolve, write."""
         fresh: dict[str, Call] = {}
+        erased = {(row.kind, row.value) for row in self.identifiers.values() if row.state == ERASED}
         for call in calls:
             if not dedupe or call.event_id not in self.events:
-                fresh.setdefault(call.event_id, call)
+                fresh.setdefault(call.event_id, without_erased(call, erased))
         batch = list(fresh.values())
         known = {key: self.identifiers[self.by_key[key]] for call in batch for key in call.lookups() if key in self.by_key}
         rows = {call.event_id: [known[k].id for k in call.lookups() if k in known] for call in batch}
@@ -100,6 +105,23 @@ class MemoryStore:
                 self.log.append(line)
                 self.log_keys.update({line.dedup_key} if line.dedup_key else set())
         self.sequence = plan.sequence
+
+    def erase(self, contact: int, by: Operator) -> None:
+        """As ``store/operations/erasure.py`` does: a shared device goes to whoever else used it, the rest is nobody's for ever."""
+        own = [row for row in self.identifiers.values() if row.contact == contact]
+        gone = [row.id for row in own if row.shared_from is None] or [row.id for row in own]
+        shared = [row.id for row in own if row.id not in gone]
+        if shared:
+            with suppress(OperationError):
+                self.write(split(self.everything(), contact, shared, by, policy=self.policy, sequence=self.sequence))
+        for row in own:
+            if row.id not in shared:
+                now = self.identifiers[row.id]
+                self.identifiers[row.id] = now._replace(
+                    state=ERASED, contact=contact, core=now.core if now.contact == contact else 0
+                )
+        self.contacts[contact] = self.contacts[contact]._replace(status=ERASED_CONTACT)
+        self.write(forget(self.everything(), gone, by, policy=self.policy, sequence=self.sequence))
 
     # -- reading
 

@@ -16,7 +16,7 @@ from tests.identity.streams import KINDS, call
 
 from tropa_collector.identity.operations import OperationError, Operator, lift, merge, rebuild, relink, split, unmerge
 from tropa_collector.identity.policy import Policy
-from tropa_collector.identity.records import ERASED, Call, Plan
+from tropa_collector.identity.records import ERASED, INFERRED, MANUAL, Call, Plan
 from tropa_collector.identity.resolve import order_time
 
 CLAIM, SIGNED, SERVER = 0, 1, 2
@@ -410,6 +410,34 @@ def test_a_quarantine_can_be_lifted_once() -> None:
     assert store.row("anonymous_id:c1").state == 0
     with pytest.raises(OperationError):
         operate(store, lift, kiosk)
+
+
+def test_an_erased_person_owns_no_device_and_still_counts_as_having_used_it() -> None:
+    store = MemoryStore(Policy())
+    store.deliver([call("m1", 10, "u1 c1"), call("m2", 20, "u2 c1"), call("m3", 30, "u1 c2")])
+    store.erase(store.row("user_id:u2").contact, Operator("anna", "asked", 1_000, "op1"))
+    assert store.row("anonymous_id:c1").shared_from == 20
+    store.deliver([call("m4", 40, "u1 c1 e1"), call("m5", 50, "u2 c1"), call("m6", 60, "c1")])
+    assert store.row("anonymous_id:c1").shared_from == 20  # what the erased one may have done there is not u1's
+    assert store.contact_of("m6") != store.row("user_id:u1").contact
+    operate(store, rebuild)
+    assert store.together("user_id:u1", "anonymous_id:c1", "anonymous_id:c2", "email:e1")
+    assert store.contacts[store.row("user_id:u2").contact].status not in (0, 1)
+    assert broken(store) == []
+
+
+def test_rebuilding_keeps_what_an_operator_joined_past_the_limits_and_says_so() -> None:
+    store = MemoryStore(Policy())
+    store.deliver([call("m1", 1, "u1 e1"), call("m2", 2, "u2 e2"), call("m3", 3, "e3 c1"), call("m4", 4, "x1 c1")])
+    operate(store, merge, store.row("user_id:u1").contact, store.row("user_id:u2").contact)
+    rules = {pair: edge.rule for pair, edge in store.edges.items()}
+    operate(store, rebuild)
+    assert store.together("user_id:u1", "email:e1", "user_id:u2", "email:e2")
+    assert {pair: edge.rule for pair, edge in store.edges.items()} == rules
+    assert {MANUAL, INFERRED} < set(rules.values())
+    operate(store, split, store.row("user_id:u1").contact, [store.row("user_id:u2").id])
+    operate(store, rebuild)
+    assert not store.together("user_id:u1", "user_id:u2")
 
 
 def test_rebuilding_a_history_without_conflicts_changes_nothing() -> None:

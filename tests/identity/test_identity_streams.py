@@ -22,9 +22,9 @@ from tests.identity.reference_model import Model
 from tests.identity.streams import TABLE, call, in_batches, random_calls, small_policy
 
 from tropa_collector.identity.identifiers import CLAIMED_RANK
-from tropa_collector.identity.operations import OperationError, Operator, merge, rebuild, split, unmerge
+from tropa_collector.identity.operations import OperationError, Operator, lift, merge, rebuild, split, unmerge
 from tropa_collector.identity.policy import NO_MERGE_RANK, Policy
-from tropa_collector.identity.records import Call, Ident, Key
+from tropa_collector.identity.records import ERASED, QUARANTINED, Call, Ident, Identifier, Key
 
 
 def faults(seed: int, claims: float) -> list[str]:
@@ -174,7 +174,7 @@ class Contacts(RuleBasedStateMachine):
     @precondition(lambda self: len(self.store.live()) > 1)
     @rule(index=st.integers(0, 10**6))
     def manual_merge(self, index: int) -> None:
-        owners = sorted({row.contact for row in self.store.identifiers.values()})
+        owners = sorted({row.contact for row in self.living()})
         if len(owners) < 2:
             return
         first, second = random.Random(index).sample(owners, 2)
@@ -190,16 +190,17 @@ class Contacts(RuleBasedStateMachine):
     def unmerge(self, index: int) -> None:
         rows = [row for row in self.store.log if row.action == "merge"]
         row = rows[index % len(rows)]
-        moved, kept = (set(row.detail[side]) for side in ("moved", "kept"))
+        living = {one.id for one in self.living()}
+        moved, kept = (living & set(row.detail[side]) for side in ("moved", "kept"))
         try:
             self._operate(unmerge, moved, kept, row.other_contact)
         except OperationError:
             return
 
-    @precondition(lambda self: self.store.identifiers)
+    @precondition(lambda self: self.living())
     @rule(index=st.integers(0, 10**6))
     def split(self, index: int) -> None:
-        rows, before = list(self.store.identifiers.values()), set(self.store.cannot_link)
+        rows, before = self.living(), set(self.store.cannot_link)
         row = rows[index % len(rows)]
         beside = {other.id for other in rows if other.contact == row.contact and other.id != row.id}
         try:
@@ -209,10 +210,28 @@ class Contacts(RuleBasedStateMachine):
             return
         assert self.store.cannot_link > before
 
+    @precondition(lambda self: any(row.state == QUARANTINED for row in self.store.identifiers.values()))
+    @rule(index=st.integers(0, 10**6))
+    def lift(self, index: int) -> None:
+        rows = [row.id for row in self.store.identifiers.values() if row.state == QUARANTINED]
+        self._operate(lift, rows[index % len(rows)])
+
+    @precondition(lambda self: self.living())
+    @rule()
+    def rebuild(self) -> None:
+        self._operate(rebuild)
+
     def _operate(self, operation, *arguments) -> None:  # type: ignore[no-untyped-def]
-        by = Operator("anna", "test", 10_000 + len(self.store.log), f"op{len(self.store.log)}")
-        plan = operation(self.store.everything(), *arguments, by, policy=self.store.policy, sequence=self.store.sequence)
+        plan = operation(
+            self.store.everything(), *arguments, self._operator(), policy=self.store.policy, sequence=self.store.sequence
+        )
         self.store.write(plan)
+
+    def living(self) -> list[Identifier]:
+        return [row for row in self.store.identifiers.values() if row.state != ERASED]
+
+    def _operator(self) -> Operator:
+        return Operator("anna", "test", 10_000 + len(self.store.log), f"op{len(self.store.log)}")
 
     @invariant()
     def all_is_well(self) -> None:

@@ -5,7 +5,7 @@ Each takes the same snapshot as ``resolve`` (``records.py``), loaded for the con
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from tropa_collector.errors import TropaError
@@ -17,9 +17,10 @@ from tropa_collector.identity.planner.devices import settle
 from tropa_collector.identity.planner.follow import follow_cores
 from tropa_collector.identity.planner.graph import Graph
 from tropa_collector.identity.planner.groups import apart, pieces
-from tropa_collector.identity.planner.link import link
+from tropa_collector.identity.planner.link import link, place
 from tropa_collector.identity.policy import CLAIMED, DEVICE, NO_MERGE_RANK, SERVER, Policy
 from tropa_collector.identity.records import (
+    ERASED,
     MANUAL,
     NO_MERGE,
     NORMAL,
@@ -63,9 +64,7 @@ def merge(snapshot: Snapshot, first: int, second: int, by: Operator, *, policy: 
     a, b = graph.best(ours), graph.best(theirs)
     call = by.call()
     for i in (a, b):
-        graph.vouch(i, SERVER, by.ts)
-        if not graph.identifiers[i].core:
-            graph.new_group((i,), proven=True)
+        place(graph, call, _ident(graph, i, SERVER), proven=True)
     edge = evidence.note(graph, call, a, b, SERVER, MANUAL)
     if edge.revoked:
         graph.replace_edge(edge._replace(revoked=0))  # the same operator's right that revoked it
@@ -137,22 +136,32 @@ def lift(snapshot: Snapshot, identifier: int, by: Operator, *, policy: Policy, s
     return _finish(graph, by, by.call())
 
 
+def forget(snapshot: Snapshot, erased: Iterable[int], by: Operator, *, policy: Policy, sequence: NextIds) -> Plan:
+    """After identifiers were erased: whose are the devices beside them? They own none, and still count as having used them."""
+    graph = Graph(snapshot, policy, sequence)
+    graph.unsettle_around(erased)
+    return _finish(graph, by, by.call())
+
+
 def rebuild(snapshot: Snapshot, by: Operator, *, policy: Policy, sequence: NextIds) -> Plan:
     """Forget the conclusions of one component of evidence and draw them again from its edges, in their order of time.
 
     ``snapshot.whole`` must be closed: no edge may lead out of it. Contacts keep their ids where they keep a member.
+    What was erased stays as it is: it is nobody's, and its evidence speaks for nobody.
     """
     graph = Graph(snapshot, policy, sequence)
     if any(graph.identifiers[i].contact in graph.part_loaded for i in graph.near):
         raise OperationError("The evidence leads to contacts that are not loaded.")
-    before = {contact: set(body) for contact, body in graph.members.items()}
-    everybody = sorted(graph.identifiers, key=graph.rank)
+    everybody = sorted((i for i, row in graph.identifiers.items() if row.state != ERASED), key=graph.rank)
+    layers = graph.members, graph.core_members
+    before = {contact: living for contact, body in graph.members.items() if (living := body.intersection(everybody))}
     for i in everybody:
         graph.identifiers[i] = graph.identifiers[i]._replace(
             core=0, contact=0, shared_from=None, proven_shared_from=None, known_from=None, proven_known_from=None
         )
         graph.changed_identifiers.add(i)
-    graph.members, graph.core_members, graph.cores = {}, {}, {}
+    graph.members, graph.core_members = ({group: body.difference(everybody) for group, body in layer.items()} for layer in layers)
+    graph.cores = {}
     for edge in sorted(graph.edges.values(), key=lambda edge: (edge.first_ts, edge.a, edge.b)):
         replay(graph, edge)
     for i in everybody:
@@ -164,8 +173,8 @@ def rebuild(snapshot: Snapshot, by: Operator, *, policy: Policy, sequence: NextI
 
 
 def replay(graph: Graph, edge: Edge) -> None:
-    """Let an edge speak again, as the event that first brought it."""
-    if edge.revoked:
+    """Let an edge speak again, as the event or the operator that first brought it."""
+    if edge.revoked or ERASED in (graph.identifiers[edge.a].state, graph.identifiers[edge.b].state):
         return
     order = sorted((edge.a, edge.b), key=graph.rank_alone)
     proven = edge.proven_ts is not None
@@ -173,9 +182,25 @@ def replay(graph: Graph, edge: Edge) -> None:
     trust = edge.trust if proven else CLAIMED
     idents = [_ident(graph, i, trust) for i in order]
     call = Call(event, ts, edge.source, trust, tuple(idents))
-    anchor = link(graph, call, idents, proven=proven)
+    if edge.rule == MANUAL:
+        rejoin(graph, call, idents)
+        return
+    anchor = link(graph, call, idents, proven=proven, rule=edge.rule)
     if proven:
         follow_cores(graph, call, anchor)
+    settle(graph, call, proven=False)
+
+
+def rejoin(graph: Graph, call: Call, idents: Sequence[Ident]) -> None:
+    """An operator's join is past every limit, also when it is concluded again; a split of his is not undone by it."""
+    a, b = (place(graph, call, ident, proven=True) for ident in idents)
+    ours, theirs = graph.identifiers[a].core, graph.identifiers[b].core
+    follow_cores(graph, call, a)
+    if ours != theirs and not apart(graph, graph.core_members[ours], graph.core_members[theirs]):
+        count_join(graph, ours, theirs, call.ts, known=False)
+        merge_cores(graph, ours, theirs)
+    flag(graph, graph.identifiers[a].contact)
+    follow_cores(graph, call, a, b)
     settle(graph, call, proven=False)
 
 

@@ -6,7 +6,7 @@ The proven layer looks at proven claims alone. The visible layer looks at all of
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from tropa_collector.identity.ledger import Action
@@ -15,7 +15,7 @@ from tropa_collector.identity.planner.groups import pieces, refuses_newcomer
 from tropa_collector.identity.planner.history import bound_histories
 from tropa_collector.identity.planner.link import saw_unique
 from tropa_collector.identity.policy import CLAIMED, DEVICE, POINT
-from tropa_collector.identity.records import DEVICE_CONTACT, NORMAL, QUARANTINED, Call, Edge
+from tropa_collector.identity.records import DEVICE_CONTACT, ERASED, NORMAL, QUARANTINED, Call, Edge
 
 
 class Claim(NamedTuple):
@@ -102,7 +102,7 @@ def owner_of(graph: Graph, device: int, *, proven: bool) -> int:
 _NOBODY = Claim(0, "", 0, "", "", 0)
 
 
-def claims(graph: Graph, device: int, *, proven: bool) -> Iterator[Claim]:
+def claims(graph: Graph, device: int, *, proven: bool, standing: Sequence[int] = (NORMAL,)) -> Iterator[Claim]:
     """Who was seen on a device, each with the first time; for its present group also the group's other devices."""
     home = graph.group(device, proven=proven)
     unique_seen = not proven and saw_unique(graph, device)
@@ -116,7 +116,7 @@ def claims(graph: Graph, device: int, *, proven: bool) -> Iterator[Claim]:
         if kind.strength == DEVICE:
             if group != home:
                 continue
-        elif not kind.known or row.state != NORMAL or (unique_seen and kind.strength == POINT and edge.trust == CLAIMED):
+        elif not kind.known or row.state not in standing or (unique_seen and kind.strength == POINT and edge.trust == CLAIMED):
             continue
         yield Claim(ts, "", kind.priority, kind.name, row.value, group)
 
@@ -152,6 +152,7 @@ def second_claim(graph: Graph, device: int, *, proven: bool) -> int | None:
     if graph.policy.shared_device_policy == "owner":
         return None
     first: dict[int, int] = {}
-    for claim in claims(graph, device, proven=proven):
+    # An erased person owns nothing, but what may have been theirs is not for the others to have.
+    for claim in claims(graph, device, proven=proven, standing=(NORMAL, ERASED)):
         first[claim.group] = min(claim.ts, first.get(claim.group, claim.ts))
     return sorted(first.values())[1] if len(first) > 1 else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tropa_collector.identity.planner.graph import Graph
 from tropa_collector.identity.policy import CLAIMED
-from tropa_collector.identity.records import IMPORT, IMPORT_SOURCE, SAME_EVENT, Call, Edge
+from tropa_collector.identity.records import IMPORT, IMPORT_SOURCE, MANUAL, SAME_EVENT, Call, Edge
 
 
 def fold_edge(old: Edge, new: Edge) -> Edge:
@@ -16,12 +16,17 @@ def fold_edge(old: Edge, new: Edge) -> Edge:
     proven_ts, proven_event = min(proven, default=(None, ""))
     proven_last_ts, proven_last_event = max(proven_last, default=(None, ""))
     return Edge(
-        old.a, old.b, min(old.rule, new.rule), max(old.trust, new.trust),
+        old.a, old.b, stronger_rule(old.rule, new.rule), max(old.trust, new.trust),
         new.source if new.trust > old.trust else old.source,
         first_ts, first_event, last_ts, last_event,
         proven_ts, proven_event, proven_last_ts, proven_last_event,
         old.via or new.via, old.revoked or new.revoked,
     )  # fmt: skip
+
+
+def stronger_rule(old: int, new: int) -> int:
+    """An operator's word stands beside whatever events say; of the rest the plainest is kept."""
+    return MANUAL if MANUAL in (old, new) else min(old, new)
 
 
 def seen_together(call: Call, a: int, b: int, trust: int, rule: int = SAME_EVENT, via: int = 0) -> Edge:  # noqa: PLR0913, PLR0917 - the parts of an edge
@@ -42,7 +47,8 @@ def note(graph: Graph, call: Call, a: int, b: int, trust: int, rule: int = SAME_
     if old is None:
         graph.replace_edge(new)
         return new
-    if tells_nothing(old, call.ts, call.event_id, trust, graph.policy.refresh) and rule >= old.rule and not moves(graph, new):
+    same_rule = stronger_rule(old.rule, new.rule) == old.rule
+    if same_rule and tells_nothing(old, call.ts, call.event_id, trust, graph.policy.refresh) and not moves(graph, new):
         return old
     edge = fold_edge(old, new)
     if edge != old:

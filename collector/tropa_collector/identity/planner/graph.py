@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from tropa_collector.identity.ledger import Action, LogRow, dedup_key
 from tropa_collector.identity.policy import CLAIMED, DEVICE, NO_MERGE_RANK, PASSIVE, Kind, Policy
 from tropa_collector.identity.records import (
+    ERASED,
     LIVE,
     MERGED,
     NO_MERGE,
@@ -245,9 +246,9 @@ class Graph:
 
     def unsettle(self, identifiers: Iterable[int]) -> None:
         for i in identifiers:
-            kind = self.kind(i)
-            whole = self.identifiers[i].contact not in self.part_loaded
-            if whole and (kind.strength == DEVICE or kind.move):
+            kind, row = self.kind(i), self.identifiers[i]
+            whole = row.contact not in self.part_loaded
+            if whole and row.state != ERASED and (kind.strength == DEVICE or kind.move):
                 self.unsettled.add(i)
 
     def unsettle_around(self, identifiers: Iterable[int]) -> None:

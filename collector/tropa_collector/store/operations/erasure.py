@@ -13,7 +13,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from tropa_collector.identity.operations import OperationError, Operator, split
+from tropa_collector.identity.operations import OperationError, Operator, forget, split
 from tropa_collector.identity.records import ERASED, LIVE, Identifier, Key
 from tropa_collector.store.connection import Connection
 from tropa_collector.store.contacts.refs import inside, members_of
@@ -36,7 +36,8 @@ def erase(  # noqa: PLR0913 - what was found of the person, and by whom it is as
     connection = place.connection
     _expect_person(connection, contact)
     own = members_of(connection, contact)
-    ids, keys = {row.id for row in own}, [_key(row) for row in own if row.shared_from is None]
+    gone = [row for row in own if row.shared_from is None] or own  # of nobody but devices nothing is left
+    ids, keys = {row.id for row in own}, [_key(row) for row in gone]
     mentions = Mentions(keys, spellings)
     late_events = list(event_cuts(connection, mentions, ids, through_event, newest_event(connection)))
     late_quarantine = quarantined(connection, mentions, after=through_quarantine)
@@ -45,11 +46,11 @@ def erase(  # noqa: PLR0913 - what was found of the person, and by whom it is as
     traits = _erase_traits(connection, ids)
     _cut_others(connection, [*cut_events, *late_events], cut_traits)
     dropped = _drop_quarantine(connection, {*quarantine, *late_quarantine})
-    _release_devices(
-        place, contact, [row.id for row in own if row.shared_from is not None], Operator(actor, reason, _now(), _name())
-    )
-    _hash_identifiers(connection, archive.make_key(connection), [row for row in own if row.shared_from is None])
+    by = Operator(actor, reason, _now(), _name())
+    _release_devices(place, contact, [row.id for row in own if row not in gone], by)
+    _hash_identifiers(connection, archive.make_key(connection), contact, gone)
     connection.execute("UPDATE contacts SET status = ?, rev = rev + 1 WHERE id = ?", (ERASED_CONTACT, contact))
+    _settle_devices(place, contact, [row.id for row in gone], by)
     done = {
         "identifiers": len(keys),
         "events": events,
@@ -131,9 +132,17 @@ def _release_devices(place: Workplace, contact: int, devices: Sequence[int], by:
     resolution.write(plan)
 
 
-def _hash_identifiers(connection: Connection, secret: bytes, own: Sequence[Identifier]) -> None:
-    rows = [(row.id, hashed(secret, _key(row)), ERASED) for row in own]
-    connection.executemany("UPDATE identifiers SET value = ?2, state = ?3 WHERE id = ?1", rows)
+def _settle_devices(place: Workplace, contact: int, erased: Collection[int], by: Operator) -> None:
+    resolution = place.resolution
+    snapshot = resolution.load([contact])
+    resolution.write(forget(snapshot, erased, by, policy=resolution.policy, sequence=resolution.next_ids))
+
+
+def _hash_identifiers(connection: Connection, secret: bytes, contact: int, own: Sequence[Identifier]) -> None:
+    """They stay with the erased person, also what hung on a device that has just gone to somebody else."""
+    rows = [(row.id, hashed(secret, _key(row)), ERASED, contact) for row in own]
+    core = "CASE contact WHEN ?4 THEN core ELSE 0 END"
+    connection.executemany(f"UPDATE identifiers SET value = ?2, state = ?3, contact = ?4, core = {core} WHERE id = ?1", rows)
 
 
 def _log(connection: Connection, contact: int, done: Mapping[str, Any], actor: str, reason: str) -> None:
