@@ -13,7 +13,7 @@ from tests.forward.log_entries import AT, feed_of, record
 
 from tropa_collector.errors import StoreError
 from tropa_collector.settings import Settings
-from tropa_collector.store.protocol import LogFeed, Operation, Submission
+from tropa_collector.store.protocol import LogFeed, Logged, Operation, Submission
 from tropa_collector.store.sqlite.file import FILE_NAME
 from tropa_collector.store.sqlite.reading.feed import SqliteFeed
 from tropa_collector.store.sqlite.writing.client import SqliteLog
@@ -85,6 +85,17 @@ def test_a_time_has_its_position(data: Path) -> None:
     assert ask(data, "before", "changes", first.at) < first.position, "what came at that very time lies behind it"
     assert ask(data, "waiting_since", "events", 20) == AT + 21_000
     assert ask(data, "waiting_since", "events", EVENTS) is None
+
+
+def test_changes_come_in_stretches_without_a_gap(data: Path) -> None:
+    whole, head = ask(data, "read", "changes", **ALL).entries, ask(data, "head", "changes")
+    joined, after = list[Logged](), 0
+    while after < head:
+        stretch = ask(data, "read", "changes", **{**ALL, "after": after, "through": head, "limit": 1})
+        assert stretch.through > after
+        joined, after = joined + stretch.entries, stretch.through
+    assert len(joined) > 1
+    assert joined == whole
 
 
 def test_a_merge_and_a_split_say_what_they_moved(data: Path) -> None:
