@@ -53,19 +53,20 @@ def _client() -> Client | None:
 def _new(package: Any) -> Client | None:
     try:
         options = {name: getattr(package, name) for name in OPTIONS}
-        _name_what_is_no_option(package)
-        return Client(spool=package.spool_path, **options)
+        client = Client(spool=package.spool_path, **options)
     except Exception as error:  # noqa: BLE001 - logged below: the first call of a host is no place to raise
         if str(error) not in _complaints and len(_complaints) < 10:
             _complaints.add(str(error))
             log.error("tropa's default client cannot be made, and calls are dropped: %s", error)
         return None
+    _name_what_is_no_option(package)
+    return client
 
 
 def _name_what_is_no_option(package: Any) -> None:
     """Another library's name (``dataPlaneUrl``), a slip of the pen: what was meant by it does not happen."""
     known = {*package.__all__, "VERSION"}
-    for name, value in vars(package).items():
+    for name, value in list(vars(package).items()):  # another thread may import a part of it meanwhile
         if name not in known and not name.startswith("_") and not isinstance(value, ModuleType):
             log.warning("tropa.%s is no option of the default client and has no effect; those that there are: %s", name, _NAMES)
 
