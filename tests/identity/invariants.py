@@ -62,7 +62,8 @@ def i4_connected(store: MemoryStore) -> Iterator[str]:
         if body and store.contacts[contact].status != ERASED_CONTACT and len(pieces(graph, body, proven=False)) > 1:
             yield f"unconnected: {names(store, body)}"
     for body in graph.core_members.values():
-        if body and len(pieces(graph, body, proven=True)) > 1:
+        erased = all(graph.identifiers[i].state == ERASED for i in body)
+        if body and not erased and len(pieces(graph, body, proven=True)) > 1:
             yield f"unconnected core: {names(store, body)}"
         if len({graph.identifiers[i].contact for i in body}) > 1:
             yield f"a core in two contacts: {names(store, body)}"

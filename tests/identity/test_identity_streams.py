@@ -210,6 +210,13 @@ class Contacts(RuleBasedStateMachine):
             return
         assert self.store.cannot_link > before
 
+    @precondition(lambda self: self.living())
+    @rule(index=st.integers(0, 10**6))
+    def erase(self, index: int) -> None:
+        """Events may go on coming: what was erased is nobody's for ever, and a device that others used is theirs."""
+        rows = self.living()
+        self.store.erase(rows[index % len(rows)].contact, self._operator())
+
     @precondition(lambda self: any(row.state == QUARANTINED for row in self.store.identifiers.values()))
     @rule(index=st.integers(0, 10**6))
     def lift(self, index: int) -> None:
