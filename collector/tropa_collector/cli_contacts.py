@@ -1,6 +1,6 @@
-"""``tropa contacts show|why|merge|split|blocked``: who is who, from the command line.
+"""``tropa contacts show|why|merge|split|relink|lift|rebuild|blocked``: who is who, from the command line.
 
-Reading asks the store's file, also while a collector writes to it. Merging and splitting go through the admin API while a
+Reading asks the store's file, also while a collector writes to it. What changes something goes through the admin API while a
 collector holds the data directory, and open the store themselves otherwise.
 """
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # heavy, and of these commands alone
     from tropa_collector.store.protocol import Operation, Ref
 
 _ACTOR = click.option("--actor", default=getpass.getuser, show_default="you", help="Who does it: kept in the ledger.")
+_REASON = click.option("--reason", required=True, help="Why: kept in the ledger.")
 _JSON = click.option("--json", "as_json", is_flag=True, help="The admin API's answer as it is.")
 
 
@@ -35,7 +36,7 @@ def register(cli: click.Group) -> None:
     if not isinstance(contacts, click.Group):
         contacts = click.Group("contacts", help="People: who is behind which identifiers.")
         cli.add_command(contacts)
-    for command in (show, why, merge, split, blocked):
+    for command in (show, why, merge, split, relink, lift, rebuild, blocked):
         contacts.add_command(command)
 
 
@@ -118,6 +119,46 @@ def split(ref: str, merge_id: int | None, identifiers: tuple[str, ...], *, reaso
 
 
 @click.command()
+@click.argument("a")
+@click.argument("b")
+@_REASON
+@_ACTOR
+@cli_options.data
+@cli_options.admin
+@cli_options.token
+def relink(a: str, b: str, **said: Any) -> None:
+    """Take back a split: A and B may be linked again."""
+    done = _correct("relink", "relink_identifiers", {"a": ("first", a), "b": ("second", b)}, said)
+    click.echo(f"{' and '.join(done['contact_ids'])}: {'one contact' if done['together'] else 'two, which may meet again'}")
+
+
+@click.command()
+@click.argument("ref")
+@_REASON
+@_ACTOR
+@cli_options.data
+@cli_options.admin
+@cli_options.token
+def lift(ref: str, **said: Any) -> None:
+    """End the quarantine of the identifier REF: it may join again."""
+    done = _correct("lift", "lift_quarantine", {"identifier": ("identifier", ref)}, said)
+    click.echo(f"{_name(done['identifier'])} of {done['contact_id']} may join again")
+
+
+@click.command()
+@click.argument("ref")
+@_REASON
+@_ACTOR
+@cli_options.data
+@cli_options.admin
+@cli_options.token
+def rebuild(ref: str, **said: Any) -> None:
+    """Conclude again, by the rules of now, what REF's evidence says."""
+    done = _correct("rebuild", "rebuild_contact", {"contact": ("contact", ref)}, said)
+    click.echo(f"The evidence makes {', '.join(done['contact_ids'])}")
+
+
+@click.command()
 @cli_options.data
 @_JSON
 def blocked(data: Path | None, *, as_json: bool) -> None:
@@ -180,6 +221,14 @@ def _present(found: dict[str, Any] | None) -> dict[str, Any]:
     if found is None:
         raise StoreError("There is no such contact.")
     return found
+
+
+def _correct(path: str, name: str, refs: dict[str, tuple[str, str]], said: dict[str, Any]) -> dict[str, Any]:
+    """``refs``: of each field of the API's body the operation's argument and the reference given for it."""
+    settings, stated = load({"data": said["data"]}), {"actor": said["actor"], "reason": said["reason"]}
+    body = {field: ref for field, (_, ref) in refs.items()} | stated
+    asked = {argument: tuple(_parsed(ref, settings)) for argument, ref in refs.values()} | stated
+    return _operate(settings, said, f"/api/v1/contacts/{path}", body, name, asked)
 
 
 def _operate(  # noqa: PLR0913, PLR0917 - the same question in both its forms

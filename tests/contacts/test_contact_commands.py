@@ -57,6 +57,13 @@ def test_show_why_merge_and_split(start_collector: StartCollector, run: Run, ser
     assert "user_id:2" in split.output
     assert "user_id:2" not in run("show", "user_id:1").output
 
+    reason = ["--reason", "looked again", *where]
+    assert "one contact" in run("relink", "user_id:1", "user_id:2", *reason).output
+    rebuilt = run("rebuild", "user_id:1", *reason)
+    assert rebuilt.output.startswith("The evidence makes c"), rebuilt.output
+    assert "user_id:2" in run("show", "user_id:1").output
+    assert "not in quarantine" in (refused := run("lift", "user_id:1", *reason)).output + refused.stderr
+
 
 def test_a_rule_made_since_names_what_was_joined_before_it(
     start_collector: StartCollector, run: Run, monkeypatch: pytest.MonkeyPatch, store_url: str
