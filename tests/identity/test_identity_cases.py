@@ -110,6 +110,10 @@ CASES = {
         tuple(f"{n} u{n} c1" for n in range(1, 23)), apart=tuple(f"u{n} u22" for n in range(1, 22)),
         log=("quarantine", "conflict:quarantined"), owners={"m22": "u22"},
     ),
+    "an earlier visit to a kiosk, history bounded": Case(
+        (*(f"{n} u{n} c1" for n in range(10, 32)), "1 c1"), log=("quarantine",), owners={"m23": "nobody"},
+        policy=Policy(history=0, shared_device_policy="owner"),
+    ),
     "16 analytics id never joins": Case(("1 u1 c1 g1", "2 u2 c2 g1"), ("u1 g1",), ("u1 u2",)),
     "16 analytics id of a claim, then of a server": Case(("1 e1 c1 g1 claim", "2 u2", "3 u2 g1"), ("e1 c1", "u2 g1"), ("e1 u2",)),
     "16 analytics id of a claim, then of a new login": Case(("1 c1 g1 claim", "2 u2 g1"), ("u2 g1",), ("c1 u2",)),

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
+import pytest
+from loadtests.collector_process import CollectorProcess
 from loadtests.oracle.proofs import clock, corrupted, network
 from loadtests.oracle.table import broken
 from tests.loadtests.test_power_cut import need_compiler
+
+from tropa_collector.store.sqlite.file import FILE_NAME
 
 
 def test_what_is_sent_often_over_a_network_that_cuts_replies_is_stored_once(tmp_path: Path) -> None:
@@ -30,3 +36,19 @@ def test_a_clock_that_jumps_loses_nothing(tmp_path: Path) -> None:
 
 def test_a_damaged_file_is_named_and_no_false_promise_made(tmp_path: Path) -> None:
     assert broken(asyncio.run(corrupted.prove(tmp_path, files=2))) == []
+
+
+def test_rows_that_no_writer_wrote_are_told_as_damage(tmp_path: Path) -> None:
+    """What a damaged page is read as need not be an error of SQLite's."""
+    with CollectorProcess(tmp_path / "data") as collector:
+        assert collector.post("/v1/track", {"type": "track", "event": "One", "userId": "u1"})[0] == 200
+        collector.stop()
+    with closing(sqlite3.connect(tmp_path / "data" / FILE_NAME)) as connection, connection:
+        connection.execute("UPDATE events SET message_id = CAST('half' AS BLOB)")
+    struck = CollectorProcess(tmp_path / "data")
+    with pytest.raises(RuntimeError):
+        struck.start()
+    said = struck.log_tail()
+    assert f"{FILE_NAME} is damaged" in said
+    assert ".recover" in said
+    assert "Traceback" not in said

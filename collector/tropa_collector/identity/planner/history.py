@@ -23,14 +23,19 @@ def bound_histories(graph: Graph, call: Call, devices: Iterable[int]) -> None:
     for contact in sorted({graph.identifiers[device].contact for device in devices} - graph.part_loaded - {0}):
         claimed, proven = (became_known(graph, contact, proven=layer) for layer in (False, True))
         for device in sorted(graph.members[contact]):
-            if graph.kind(device).strength == DEVICE and graph.identifiers[device].state != QUARANTINED:
-                bound(graph, call, device, claimed.get(device), proven.get(device))
+            row = graph.identifiers[device]
+            if graph.kind(device).strength == DEVICE and row.state != QUARANTINED:
+                bound(graph, call, device, _since(claimed.get(device), graph), _since(proven.get(device), graph))
+            elif row.known_from is not None:  # its bound stands, and what is found to be older needs a place
+                bound(graph, call, device, row.known_from, row.proven_known_from)
 
 
-def bound(graph: Graph, call: Call, device: int, known: int | None, proven: int | None) -> None:
-    history, row = graph.policy.history or 0, graph.identifiers[device]
-    since = None if known is None else known - history
-    proven_since = None if proven is None else proven - history
+def _since(known: int | None, graph: Graph) -> int | None:
+    return None if known is None else known - (graph.policy.history or 0)
+
+
+def bound(graph: Graph, call: Call, device: int, since: int | None, proven_since: int | None) -> None:
+    row = graph.identifiers[device]
     shared = row.shared_contact
     if since is not None and row.first_seen < since and not shared:
         shared = graph.new_contact(row.first_seen, DEVICE_CONTACT)

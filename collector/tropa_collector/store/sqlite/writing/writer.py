@@ -175,10 +175,13 @@ def _fault(error: sqlite3.Error) -> tuple[str, str]:
 
 
 def _opening_fault(error: Exception, file: Path) -> str:
-    if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGED:
+    """A damaged page reads as rows that no writer wrote: what trips over them need not be an error of SQLite's."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+    if isinstance(error, StoreError | OSError) or code & 0xFF not in _DAMAGED:
         return str(error)
+    why = str(error) if isinstance(error, sqlite3.Error) else f"{type(error).__name__}: {error}"
     return (
-        f"{file} is damaged ({error}). Restore it from a backup, or save what can be read of it:"
+        f"{file} is damaged ({why}). Restore it from a backup, or save what can be read of it:"
         f" sqlite3 {file} .recover | sqlite3 saved.sqlite3"
     )
 
@@ -211,7 +214,7 @@ def serve(directory: Path, channel: socket.socket, options: WriterOptions) -> No
         mover = Mover(directory / FILE_NAME, synchronous=options.synchronous)
         writer = Writer(connection, channel, options, mover)
         writer.checkpoint()  # after a failed sync the log's pages may count as written and be nowhere: they go to the file anew
-    except (StoreError, sqlite3.Error, OSError) as error:
+    except Exception as error:
         channel.sendall(encode(("failed", _opening_fault(error, directory / FILE_NAME))))
         raise SystemExit(1) from error
     settle_down(young=100_000, middle=50, old=100)
