@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,25 @@ def test_a_failed_commit_leaves_nothing_behind_in_memory(connection: sqlite3.Con
     assert [list(flags) for flags in transaction.commit([Submission([record(2)]), Submission([large])])] == [[0], [0]]
     assert stored(connection) == ["m-2", "m-1"]
     assert connection.execute("SELECT count(*) FROM quarantine").fetchone() == (0,)
+
+
+def test_a_damaged_page_is_no_fault_of_the_rows(tmp_path: Path) -> None:
+    """They are kept by their senders until the store is sound again, and not in quarantine one by one."""
+    file = tmp_path / "store.sqlite3"
+    with closing(connect(file, synchronous="FULL")) as sound:
+        migrate(sound)
+        Transaction(sound).commit([Submission([record(1)])])
+        (page,) = sound.execute("SELECT rootpage FROM sqlite_master WHERE name = 'rollups'").fetchone()
+        sound.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    with file.open("r+b") as handle:
+        handle.seek((page - 1) * 4_096)
+        handle.write(random.Random(1).randbytes(4_096))
+    with closing(connect(file, synchronous="FULL")) as struck:
+        transaction = Transaction(struck)
+        with pytest.raises(sqlite3.DatabaseError, match="malformed"):
+            transaction.commit([Submission([record(2), record(3)])])
+        assert stored(struck) == ["m-1"]
+        assert struck.execute("SELECT count(*) FROM quarantine").fetchone() == (0,)
 
 
 @pytest.mark.parametrize("position", [0, 1, 49, 99])

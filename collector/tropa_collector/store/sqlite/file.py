@@ -9,6 +9,12 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 FILE_NAME = "tropa.sqlite3"
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def is_damage(error: Exception) -> bool:
+    """Does SQLite say that the file is not what it wrote?"""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
 
 
 def connect(path: Path, *, synchronous: str) -> sqlite3.Connection:

@@ -21,6 +21,7 @@ from tropa_collector.identity.records import Plan
 from tropa_collector.store.deeds import Deed, deeds_of
 from tropa_collector.store.operations.workplace import Absent, Refused, Workplace
 from tropa_collector.store.protocol import Operation, Outcome, Quarantined, Record, Submission
+from tropa_collector.store.sqlite.file import is_damage
 from tropa_collector.store.sqlite.numbering import NEWEST_EVENT
 from tropa_collector.store.sqlite.writing.archive import ARCHIVE
 from tropa_collector.store.sqlite.writing.erased import Erased
@@ -77,10 +78,10 @@ class Transaction:
         """
         try:
             return self._commit(submissions)
-        except sqlite3.OperationalError:
-            raise  # the disk's fault, not a row's
-        except Exception as error:  # noqa: BLE001 - the writer's boundary: a row that breaks anything is found and set aside
-            return self._isolate(submissions, error)
+        except Exception as error:
+            if isinstance(error, sqlite3.OperationalError) or is_damage(error):
+                raise  # the disk's fault, not a row's
+            return self._isolate(submissions, error)  # the writer's boundary: a row that breaks anything is found and set aside
 
     def operate(self, operation: Operation) -> tuple[str, Any]:
         """An operator's request in a transaction of its own: ``("done", result)``, ``("refused", why)`` or ``("absent", what)``."""

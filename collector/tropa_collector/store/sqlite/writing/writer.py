@@ -28,7 +28,7 @@ from tropa_collector.frames import Frames, encode
 from tropa_collector.identity.policy import from_json
 from tropa_collector.store.contacts.rules import keep_policy
 from tropa_collector.store.protocol import Submission
-from tropa_collector.store.sqlite.file import FILE_NAME, connect
+from tropa_collector.store.sqlite.file import FILE_NAME, connect, is_damage
 from tropa_collector.store.sqlite.migrate import migrate
 from tropa_collector.store.sqlite.writing.checkpoints import Checkpoints, Mover, move_log
 from tropa_collector.store.sqlite.writing.identity import Resolution
@@ -43,7 +43,6 @@ PURGED_ROW_BYTES = 500  # a row's share of the pages that a purge writes
 IDLE_SECONDS = 1.0
 _RECEIVE_BYTES = 1 << 20
 _FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM)
-_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 class Writer:
@@ -176,8 +175,7 @@ def _fault(error: sqlite3.Error) -> tuple[str, str]:
 
 def _opening_fault(error: Exception, file: Path) -> str:
     """A damaged page reads as rows that no writer wrote: what trips over them need not be an error of SQLite's."""
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
-    if isinstance(error, StoreError | OSError) or code & 0xFF not in _DAMAGED:
+    if isinstance(error, StoreError | OSError) or (hasattr(error, "sqlite_errorcode") and not is_damage(error)):
         return str(error)
     why = str(error) if isinstance(error, sqlite3.Error) else f"{type(error).__name__}: {error}"
     return (
