@@ -68,12 +68,12 @@ def _serve(data: Path, seen: Seen, number: int) -> None:
             seen.silent.append(f"copy {number}: {collector.log_tail()[-200:]}")
         collector.__exit__()
         return
-    with collector:
-        for name in (f"after-{number}-{request}" for request in range(REQUESTS)):
-            event = {"type": "track", "event": "After", "messageId": name, "userId": name}
-            status, _ = collector.post("/v1/track", event)
-            acknowledged += [name] if status == 200 else []
-            refused += status != 200
+    for name in (f"after-{number}-{request}" for request in range(REQUESTS)):
+        event = {"type": "track", "event": "After", "messageId": name, "userId": name}
+        status, _ = collector.post("/v1/track", event)
+        acknowledged += [name] if status == 200 else []
+        refused += status != 200
+    collector.__exit__()
     seen.ends["served on" if not refused else "answered 503 from some moment on"] += 1
     if refused and not _is_named(collector):
         seen.silent.append(f"copy {number}: {collector.log_tail()[-200:]}")
