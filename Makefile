@@ -41,7 +41,7 @@ bench: setup
 screenshots: setup $(NODE)
 	$(BIN)/python -m loadtests.screenshots
 
-# About fifteen minutes; prove-long takes over an hour (`python -m loadtests.prove --long --resume` goes on with one that was stopped). Each writes loadtests/results/, of which the README's tables are made.
+# About fifteen minutes; prove-long takes about an hour (`python -m loadtests.prove --long --resume` goes on with one that was stopped). Each writes loadtests/results/, of which the README's tables are made.
 prove: setup
 	$(BIN)/python -m loadtests.prove; status=$$?; $(BIN)/python -m loadtests.readme; exit $$status
 

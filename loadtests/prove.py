@@ -1,7 +1,7 @@
 """Every promise against its fault, and every broken build against its proof: one table, and a file that the README is made from.
 
 python -m loadtests.prove                     about twenty minutes
-python -m loadtests.prove --long              over an hour
+python -m loadtests.prove --long              about an hour
 python -m loadtests.prove --long --resume     the rest of a run that was stopped
 python -m loadtests.prove --only kills power --scale 0.1
 """

@@ -101,7 +101,7 @@ PROOFS: dict[str, Proof] = {
     "stalled": Proof(14, "connections", 1_000, 1_000, lambda path, size, _: stalled.prove(path, connections=size)),
     "strangers": Proof(15, "strangers", 200_000, 1_000_000, lambda path, size, _: strangers.prove(path, count=size)),
     "identity": Proof(
-        16, "operations", 100_000, 1_000_000,
+        16, "operations", 100_000, 500_000,
         lambda path, size, build: identity.prove_streams(path, operations=size, build=build),
         broken=(Broken("knows_no_limits", 3_000, "streams differ"),),
     ),
@@ -116,6 +116,6 @@ PROOFS: dict[str, Proof] = {
     ),
     "slow-network": Proof(0, "seconds", 15, 120, lambda path, size, _: network.prove_slow(path, seconds=size)),
     "corrupted": Proof(0, "files", 12, 100, lambda path, size, _: corrupted.prove(path, files=size)),
-    "shop": Proof(0, "seconds", 60, 900, lambda path, size, _: shop.prove(path, seconds=size), least=30),
+    "shop": Proof(0, "seconds", 60, 600, lambda path, size, _: shop.prove(path, seconds=size), least=30),
     "clock": Proof(0, "rounds", 1, 1, lambda path, _, __: clock.prove(path), cannot_compile),
 }  # fmt: skip
