@@ -173,6 +173,9 @@ def _fault(error: sqlite3.Error) -> tuple[str, str]:
     )
 
 
+_TRIPPED = (AttributeError, TypeError, ValueError, LookupError, ArithmeticError)  # over rows that no writer wrote
+
+
 def _opening_fault(error: Exception, file: Path) -> str:
     """A damaged page reads as rows that no writer wrote: what trips over them need not be an error of SQLite's."""
     if isinstance(error, StoreError | OSError) or (hasattr(error, "sqlite_errorcode") and not is_damage(error)):
@@ -212,7 +215,7 @@ def serve(directory: Path, channel: socket.socket, options: WriterOptions) -> No
         mover = Mover(directory / FILE_NAME, synchronous=options.synchronous)
         writer = Writer(connection, channel, options, mover)
         writer.checkpoint()  # after a failed sync the log's pages may count as written and be nowhere: they go to the file anew
-    except Exception as error:
+    except (StoreError, sqlite3.Error, OSError, *_TRIPPED) as error:
         channel.sendall(encode(("failed", _opening_fault(error, directory / FILE_NAME))))
         raise SystemExit(1) from error
     settle_down(young=100_000, middle=50, old=100)
