@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST = -62_135_596_800_000_000
@@ -27,5 +28,10 @@ def to_iso(microseconds: int) -> str:
 
     What an offset or a clock's correction took out of the years 1 to 9999 is shown as the first or last moment of them.
     """
-    moment = _EPOCH + timedelta(microseconds=min(max(microseconds, _FIRST), _LAST))
-    return moment.isoformat(timespec="microseconds" if microseconds % 1_000 else "milliseconds").replace("+00:00", "Z")
+    seconds, rest = divmod(min(max(microseconds, _FIRST), _LAST), 1_000_000)
+    return f"{_to_the_second(seconds)}.{rest:06d}Z" if microseconds % 1_000 else f"{_to_the_second(seconds)}.{rest // 1_000:03d}Z"
+
+
+@lru_cache(maxsize=4_096)  # events that come together are of the same few seconds
+def _to_the_second(seconds: int) -> str:
+    return (_EPOCH + timedelta(seconds=seconds)).isoformat()[:19]

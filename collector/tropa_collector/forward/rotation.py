@@ -129,7 +129,7 @@ class RotatingFiles(Destination):
             assert file.last + 1 == batch.first, "batches follow one another"
             file.add(batch)
             if file.bytes >= self._options.rotate_bytes:
-                self._rotate(file)
+                self._rotate([file])
                 return True
         except BaseException:
             self._discard(batch.stream)  # the runner begins again behind the last finished file
@@ -143,16 +143,27 @@ class RotatingFiles(Destination):
         self._open[batch.stream] = file
         return file
 
-    def _rotate(self, file: _Open) -> None:
-        """Give a file its name. One without an entry gets none: the cursor alone remembers that there was nothing."""
-        if not file.entries:
+    def _rotate(self, files: Sequence[_Open]) -> None:
+        """Give files their names, all or none. One without an entry gets none: the cursor alone remembers there was nothing."""
+        filled = [file for file in files if file.entries]
+        try:
+            for file in filled:
+                file.writing.finish()
+            for file in filled:
+                file.partial.rename(file.partial.with_name(self._name(file)))
+            if filled:
+                sync_directory(self._directory)
+        except BaseException:
+            for file in files:
+                self._discard(file.stream)
+            raise
+        for file in filled:
+            del self._open[file.stream]
+        for file in files:
             self._discard(file.stream)
-            return
-        file.writing.finish()
-        name = f"{self._prefix}{file.stream}-{file.first:012d}-{file.last:012d}{self.suffix}"
-        file.partial.rename(file.partial.with_name(name))
-        sync_directory(self._directory)
-        del self._open[file.stream]
+
+    def _name(self, file: _Open) -> str:
+        return f"{self._prefix}{file.stream}-{file.first:012d}-{file.last:012d}{self.suffix}"
 
     def _discard(self, stream: Stream) -> None:
         file = self._open.pop(stream, None)
@@ -166,13 +177,8 @@ class RotatingFiles(Destination):
     def _settle(self, *, stop: bool) -> bool:
         """When one file is due, all are: with none open, everything taken is safe."""
         oldest = min((file.since for file in self._open.values()), default=0.0)
-        if stop or time.monotonic() - oldest >= self._options.rotate_seconds:
-            for file in list(self._open.values()):
-                try:
-                    self._rotate(file)
-                except BaseException:
-                    self._discard(file.stream)
-                    raise
+        if self._open and (stop or time.monotonic() - oldest >= self._options.rotate_seconds):
+            self._rotate(list(self._open.values()))
         return not self._open
 
     async def close(self) -> None:

@@ -196,10 +196,10 @@ class Runner:
     async def _batch(self, stream: Stream, after: int, stretch: Stretch) -> Batch:
         if stream == "events":
             chosen = [entry for entry in stretch.entries if wanted(entry.record, self.options)]
-            entries = [entry._replace(record=mapped(entry.record, self.options.map)) for entry in chosen]
+            entries = [_with(entry, mapped(entry.record, self.options.map)) for entry in chosen]
         else:
             chosen = stretch.entries
-            entries = [entry._replace(record=change_for(entry.record, self.options)) for entry in chosen]
+            entries = [_with(entry, change_for(entry.record, self.options)) for entry in chosen]
         self.figures.left_out += len(stretch.entries) - len(chosen)
         named = await self._identifiers(chosen) if self._destination.wants_identifiers else ()
         name = f"{self.declared.name}.{self.cursor.epoch}:{stream}:{after + 1}-{stretch.through}"
@@ -287,6 +287,10 @@ class Runner:
         if not refused_again:
             await asyncio.to_thread(self.letters.remove, [letter])
         return True
+
+
+def _with(entry: Logged, record: dict[str, Any]) -> Logged:
+    return entry if record is entry.record else entry._replace(record=record)
 
 
 def _letter(stream: Stream, entry: Logged, reason: str, at: str) -> DeadLetter:
