@@ -34,7 +34,7 @@ async def prove(directory: Path, *, seconds: float, pairs: int = PAIRS, slack: f
     async with receiver(seconds=SLOW_SECONDS, status=200) as slow, receiver(seconds=0, status=500) as failing:
         rows: list[Row] = []
         none, healthy, beset, lags = [], [], [], []
-        rate = await _saturation(directory / "saturation", bodies) / 2
+        rate = await _saturation(directory / "saturation", bodies, seconds) / 2
         for number in range(pairs):
             run, _, _ = await _run(directory / f"none-{number}", bodies, seconds, rate, {})
             none.append(run.p99)
@@ -81,10 +81,11 @@ def _driven(collector: CollectorProcess, bodies: Path, *, seconds: float, reques
     return drive(collector.url, collector.browser_key, bodies, shape="single", seconds=seconds, seed=seed, pause_ms=pause_ms)
 
 
-async def _saturation(data: Path, bodies: Path) -> float:
-    """Requests a second of a collector without destinations: the same for every pair."""
+async def _saturation(data: Path, bodies: Path, seconds: float) -> float:
+    """Requests a second of a collector without destinations, warm as those of the runs are: the same for every pair."""
     with CollectorProcess(data, queue_seconds=5) as collector:
-        return (await asyncio.to_thread(_driven, collector, bodies, seconds=WARM_SECONDS, seed=1)).requests_per_second
+        await asyncio.to_thread(_driven, collector, bodies, seconds=WARM_SECONDS, seed=1)
+        return (await asyncio.to_thread(_driven, collector, bodies, seconds=seconds, seed=2)).requests_per_second
 
 
 async def _run(
