@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tropa_collector.store.protocol import Quarantined, Submission
-from tropa_collector.store.sqlite.file import FILE_NAME, connect
+from tropa_collector.store.sqlite.file import FILE_NAME, Place, connect
 from tropa_collector.store.sqlite.migrate import migrate
 from tropa_collector.store.sqlite.writing import retention
 from tropa_collector.store.sqlite.writing.checkpoints import Mover
@@ -32,7 +32,7 @@ def test_bad_events_alone_move_the_log_and_stay_within_quarantines_bytes(tmp_pat
     mover = CountingMover(tmp_path / FILE_NAME, synchronous="FULL")
     ours, theirs = socket.socketpair()
     bad = Quarantined("web", time.time_ns() // 1_000, "nonsense", "", "c", "$", "m", "", b"x" * (CHECKPOINT_BYTES // 8), "{}")
-    writer = Writer(connection, theirs, WriterOptions(quarantine_bytes=CHECKPOINT_BYTES // 2), mover)
+    writer = Writer(connection, Place(tmp_path / FILE_NAME), theirs, WriterOptions(quarantine_bytes=CHECKPOINT_BYTES // 2), mover)
     with ours, theirs:
         writer._commit([(1, Submission((), [bad] * 9))])
         assert mover.started == 1

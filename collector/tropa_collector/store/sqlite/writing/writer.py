@@ -28,7 +28,7 @@ from tropa_collector.frames import Frames, encode
 from tropa_collector.identity.policy import from_json
 from tropa_collector.store.contacts.rules import keep_policy
 from tropa_collector.store.protocol import Submission
-from tropa_collector.store.sqlite.file import FILE_NAME, connect, is_damage
+from tropa_collector.store.sqlite.file import FILE_NAME, Place, RemovedError, connect, is_damage
 from tropa_collector.store.sqlite.migrate import migrate
 from tropa_collector.store.sqlite.writing.checkpoints import Checkpoints, Mover, move_log
 from tropa_collector.store.sqlite.writing.identity import Resolution
@@ -43,13 +43,17 @@ PURGED_ROW_BYTES = 500  # a row's share of the pages that a purge writes
 IDLE_SECONDS = 1.0
 _RECEIVE_BYTES = 1 << 20
 _FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM)
+_WAITED_FOR = ("disk_full", "store_removed")  # somebody will see to it; any other fault is met by opening the file anew
 
 
 class Writer:
     """Reads frames, commits, answers; in between it checkpoints and purges."""
 
-    def __init__(self, connection: sqlite3.Connection, channel: socket.socket, options: WriterOptions, mover: Mover) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, place: Place, channel: socket.socket, options: WriterOptions, mover: Mover
+    ) -> None:
         self._connection = connection
+        self._place = place
         self._channel = channel
         self._frames = Frames()
         keep_policy(connection, options.policy)
@@ -90,12 +94,13 @@ class Writer:
     def _commit(self, numbered: list[tuple[int, Submission]]) -> None:
         submissions, started = [submission for _, submission in numbered], time.monotonic()
         try:
+            self._place.expect_unchanged()
             outcomes = self._outcomes(submissions)
         except sqlite3.Error as error:
             code, message = _fault(error)
             self._send(("nack", [number for number, _ in numbered], code, message))
             self._healthy = False
-            if code != "disk_full":
+            if code not in _WAITED_FOR:
                 raise  # a new process opens the file anew
             return
         seconds = time.monotonic() - started
@@ -133,6 +138,7 @@ class Writer:
     def _idle(self) -> None:
         try:
             if not self._healthy:
+                self._place.expect_unchanged()
                 self._connection.execute("UPDATE counters SET value = value + 1 WHERE name = 'probe'")
                 self._recovered()
             if self._mover.busy:
@@ -140,7 +146,7 @@ class Writer:
             self._purge(0)
             self._move_when_due()
         except sqlite3.Error as error:
-            if _fault(error)[0] != "disk_full":
+            if _fault(error)[0] not in _WAITED_FOR:
                 raise
 
     def _recovered(self) -> None:
@@ -164,6 +170,8 @@ class Writer:
 
 
 def _fault(error: sqlite3.Error) -> tuple[str, str]:
+    if isinstance(error, RemovedError):
+        return "store_removed", str(error)
     primary = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if primary in _FULL:
         return "disk_full", "The disk of the data directory is full. Free some space: the collector goes on by itself."
@@ -213,7 +221,7 @@ def serve(directory: Path, channel: socket.socket, options: WriterOptions) -> No
         connection = connect(directory / FILE_NAME, synchronous=options.synchronous)
         schema = migrate(connection)
         mover = Mover(directory / FILE_NAME, synchronous=options.synchronous)
-        writer = Writer(connection, channel, options, mover)
+        writer = Writer(connection, Place(directory / FILE_NAME), channel, options, mover)
         writer.checkpoint()  # after a failed sync the log's pages may count as written and be nowhere: they go to the file anew
     except (StoreError, sqlite3.Error, OSError, *_TRIPPED) as error:
         channel.sendall(encode(("failed", _opening_fault(error, directory / FILE_NAME))))
