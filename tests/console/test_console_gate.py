@@ -123,6 +123,7 @@ def test_the_token_opens_and_signing_out_closes(shop: CollectorProcess) -> None:
 def test_the_link_printed_at_start_signs_in_once(shop: CollectorProcess) -> None:
     link = re.search(r"http://\S+(/sign-in\?once=\S+)", shop.log_file.read_text())
     assert link is not None
+    assert shop.request("HEAD", link[1], admin=True)[0] == 200, "a messenger looks at it before its owner does"
     visitor, second = Visitor(shop, stranger=True), Visitor(shop, stranger=True)
     assert [visitor.get(link[1]).status, visitor.get("/").status] == [200, 200]
     assert [second.get(link[1]).status, second.get("/").status] == [401, 303]

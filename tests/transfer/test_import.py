@@ -98,6 +98,13 @@ def test_a_file_that_turns_out_not_to_be_utf8_only_late_is_read_right(tmp_path: 
     assert last.cells == {"id": "2", "city": "Казань"}
 
 
+@pytest.mark.parametrize("magic", [b"PK\x03\x04\x14\x00", b"\xd0\xcf\x11\xe0\xa1\xb1"])
+def test_a_workbook_is_called_one(tmp_path: Path, magic: bytes) -> None:
+    (tmp_path / "customers.csv").write_bytes(magic + bytes(100))
+    with pytest.raises(customers.ImportFileError, match=r"is a workbook .* Save it there as CSV"):
+        customers.survey(tmp_path / "customers.csv")
+
+
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"email,email\na,b\n"])
 def test_a_file_that_is_none_is_refused_with_a_reason(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "file.csv"

@@ -15,6 +15,7 @@ import orjson
 from tropa_collector.errors import TropaError
 
 _BLOCK = 1 << 20
+_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # .xlsx and .ods; .xls
 _SAMPLE_LINES = 50
 _DELIMITERS = ";,\t|"
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
@@ -49,8 +50,11 @@ def survey(path: Path, *, encoding: str | None = None, delimiter: str | None = N
     """Look at the whole file once.
 
     Raises:
-        ImportFileError: it is empty, its first line names no columns, or a column twice.
+        ImportFileError: it is empty or a workbook, its first line names no columns, or a column twice.
     """
+    with path.open("rb") as content:
+        if content.read(4) in _WORKBOOKS:
+            raise ImportFileError(f"{path} is a workbook of a spreadsheet program. Save it there as CSV (UTF-8), and import that.")
     digest, found = _digest_and_encoding(path)
     chosen = encoding or found
     with path.open(encoding=chosen, errors="replace", newline="") as file:

@@ -42,7 +42,7 @@ class _SignIn:
     async def form(self, request: Request) -> Response:
         """The form; with ``once`` the link's bearer is signed in at once."""
         once = request.query_params.get("once")
-        if once is None:
+        if once is None or request.method == "HEAD":  # whoever looks at a link before its owner does not spend it
             return render(request, "sign_in.html", {"fault": "", "next": Typed(_own(request.query_params.get("next")))})
         if not self._console.sessions.redeem(once):
             return render(request, "sign_in.html", {"fault": "sign_in.spent", "next": "/"}, status=401)
