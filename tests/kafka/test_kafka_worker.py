@@ -22,6 +22,7 @@ from tropa_collector.kafka.offsets import Offsets
 from tropa_collector.kafka.recall import Recall
 from tropa_collector.kafka.record import encode
 from tropa_collector.kafka.storing import Storing
+from tropa_collector.kafka.subscription import Subscription
 from tropa_collector.kafka.worker import NOTE_SECONDS, Worker
 from tropa_collector.metrics import Counters
 from tropa_collector.store.memory import MemoryStore
@@ -107,6 +108,39 @@ def test_everything_is_stored_and_offsets_follow(kafka: KafkaCluster, topic: str
             await until(lambda: len(second.records) >= 20)
             assert message_ids(second) == names("b", 20), "what the first had stored is not taken again"
             await until(lambda: two.figure("log_lag_records") == 0)
+
+    asyncio.run(story())
+
+
+def test_the_brokers_are_asked_how_much_is_left(kafka: KafkaCluster, topic: str) -> None:
+    produce(kafka, topic, [submission(f"a{number}") for number in range(20)], partition=1)
+
+    async def story() -> None:
+        address, store = kafka_address(url(kafka, topic)), MemoryStore()
+        subscription = Subscription(address, Worker(address, store, store, Counters()))
+        try:
+            assert await subscription.behind(dict.fromkeys(range(4))) == 20, "of partitions that gave nothing"
+            assert await subscription.behind({0: 0, 1: 15}) == 5
+        finally:
+            await subscription.close()
+
+    asyncio.run(story())
+
+
+def test_a_worker_that_was_told_of_no_new_records_is_not_called_up_to_date(
+    kafka: KafkaCluster, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was fetched last says where a partition ended then; its leader may have changed since."""
+    produce(kafka, topic, [submission(f"a{number}") for number in range(20)], partition=1)
+    monkeypatch.setattr(Subscription, "_ends", lambda _, partitions: dict.fromkeys(partitions, 0))
+
+    async def story() -> None:
+        store = MemoryStore()
+        store.fail_with = DOWN
+        async with working(url(kafka, topic), store) as one:
+            await until(lambda: one.figure("log_lag_records") == 20)
+            store.fail_with = None
+            await until(lambda: one.figure("log_lag_records") == 0 and len(store.records) == 20)
 
     asyncio.run(story())
 

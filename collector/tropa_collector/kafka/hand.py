@@ -119,7 +119,12 @@ class Hand:
         for partition in self._partitions.values():
             partition.offsets.asked = None
 
+    def nexts(self) -> dict[int, int | None]:
+        """Up to where each partition is stored; None while it has given nothing."""
+        return {number: partition.offsets.next for number, partition in self._partitions.items()}
+
     def behind(self, ends: Mapping[int, int]) -> int:
         """Records between what is stored and the ends of partitions; a partition that gave none yet is not counted."""
-        nexts = {number: self._partitions[number].offsets.next for number in ends if number in self._partitions}
-        return sum(max(0, ends[number] - offset) for number, offset in nexts.items() if offset is not None)
+        return sum(
+            max(0, ends[number] - offset) for number, offset in self.nexts().items() if offset is not None and number in ends
+        )

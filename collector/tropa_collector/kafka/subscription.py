@@ -25,6 +25,7 @@ logger = logging.getLogger("tropa.kafka")
 
 FETCHED_AHEAD_KBYTES: Final = 16_384
 TROUBLE_SECONDS: Final = 1.0  # to find out whether the brokers are back
+ASK_SECONDS: Final = 1.0  # one broker, for the ends of a partition
 CLOSE_SECONDS: Final = 4.5  # to leave the group, ``on_revoked`` included
 _T = TypeVar("_T")
 
@@ -159,6 +160,23 @@ class Subscription:
             if marks is not None and marks[1] >= 0:
                 found[partition] = marks[1]
         return found
+
+    async def behind(self, nexts: Mapping[int, int | None]) -> int:
+        """Records at or behind the next offset of each partition, or behind what its group committed; the brokers are asked.
+
+        Raises:
+            KafkaException: the leader of a partition does not answer.
+        """
+        return await self._in_thread(self._behind, nexts)
+
+    def _behind(self, nexts: Mapping[int, int | None]) -> int:
+        begun = [TopicPartition(self._address.topic, number, offset) for number, offset in nexts.items() if offset is not None]
+        fresh = [TopicPartition(self._address.topic, number) for number, offset in nexts.items() if offset is None]
+        records = 0
+        for position in begun + (self._consumer.committed(fresh, timeout=ASK_SECONDS) if fresh else []):
+            start, end = self._consumer.get_watermark_offsets(position, timeout=ASK_SECONDS)
+            records += end - max(start, position.offset)
+        return records
 
     async def trouble(self) -> str:
         """What is wrong with the topic or its brokers now; empty when nothing is."""

@@ -157,9 +157,20 @@ class Worker:
         self._noted_at = time.monotonic()
         partitions = self._hand.partitions
         subscription.commit(self._hand.to_commit(partitions))
-        self._lag_records = self._hand.behind(await subscription.ends(partitions))
+        self._lag_records = await self._behind(subscription, partitions)
         if self._trouble:
             self._trouble = await subscription.trouble()
+
+    async def _behind(self, subscription: Subscription, partitions: Sequence[int]) -> int:
+        """What was fetched says it for nothing, but not of a partition whose leader changed: "none" is asked of the brokers."""
+        known = self._hand.behind(await subscription.ends(partitions))
+        if known:
+            return known
+        try:
+            return await subscription.behind(self._hand.nexts())
+        except KafkaException as error:
+            logger.debug("how far behind the worker is was not found out: %s", error)
+            return self._lag_records
 
     # -- what the subscription tells
 
