@@ -40,6 +40,7 @@ class Offered:
     refused: list[float] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     sent: int = 0
+    ended_at: float = 0.0  # monotonic, when the last was sent
 
 
 async def prove(directory: Path, *, seconds: float, module: str = "tropa_collector", slack: float = 1.0) -> list[Row]:
@@ -56,7 +57,7 @@ async def prove(directory: Path, *, seconds: float, module: str = "tropa_collect
         offered = await _offer(collector, issuer, TIMES * capacity, seconds)
         rss = highest_bytes(collector) / MIB
         layer.ask()
-        normal = await _until_normal(collector, before)
+        normal = await _until_normal(collector, before, offered.ended_at)
         issuer.start()
         await issuer.finish(seconds=60)
         rows = [probe_row(TEST, collector), conservation_row(TEST, collector.metrics())]
@@ -68,7 +69,7 @@ async def prove(directory: Path, *, seconds: float, module: str = "tropa_collect
         at_most(TEST, "accepted requests", _share(offered.accepted, 0.99), P99_SECONDS, "s p99", slack=slack),
         _refusals_row(offered),
         Row(TEST, "offered to capacity", f"{rate / capacity:.1f} ×", f"≥ {0.8 * TIMES:g} ×", rate / capacity >= 0.8 * TIMES),
-        at_most(TEST, "from the disk's recovery to the usual latency", normal, NORMAL_SECONDS, "s", slack=slack),
+        at_most(TEST, "from the load's end to the usual latency", normal, NORMAL_SECONDS, "s", slack=slack),
         *examine(data, issuer.ledger).rows(TEST, done),
         *rows,
     ]
@@ -97,8 +98,8 @@ async def _probe_seconds(collector: CollectorProcess) -> float:
     return time.monotonic() - started if status == 200 else float("inf")
 
 
-async def _until_normal(collector: CollectorProcess, usual: float) -> float:
-    """Seconds until the first of five probes in a row that are answered as on a quiet collector, or nearly."""
+async def _until_normal(collector: CollectorProcess, usual: float, since: float) -> float:
+    """Seconds from then until the first of five probes in a row that are answered as on a quiet collector, or nearly."""
     started, good, first = time.monotonic(), 0, 0.0
     while good < 5 and time.monotonic() - started < 10 * NORMAL_SECONDS:
         at = time.monotonic()
@@ -106,7 +107,7 @@ async def _until_normal(collector: CollectorProcess, usual: float) -> float:
         first = at if is_good and not good else first
         good = good + 1 if is_good else 0
         await asyncio.sleep(0.02)
-    return first - started if good else float("inf")
+    return first - since if good else float("inf")
 
 
 async def _capacity(collector: CollectorProcess) -> float:
@@ -141,6 +142,7 @@ async def _offer(collector: CollectorProcess, issuer: Issuer, events_per_second:
             tasks.add(task)
             task.add_done_callback(tasks.discard)
         await asyncio.sleep(TICK_SECONDS)
+    offered.ended_at = time.monotonic()
     await asyncio.gather(*tasks)
     for connection in idle:
         connection.close()
