@@ -26,18 +26,21 @@ SECRET = "whsec_" + "A" * 32
 
 
 async def prove(directory: Path, *, seconds: float, pairs: int = PAIRS, slack: float = 1.0) -> list[Row]:
-    """Runs at half of saturation, turn about: without destinations, with one that works, and with three broken ones beside it.
+    """Runs at half of saturation, turn about: without destinations, with three broken ones, with one that works, and with all four.
 
-    What the broken ones cost is the third against the second; what it costs to forward at all, the third against the first.
+    What the broken ones cost is the second against the first and the fourth against the third; the fourth against the first
+    is what it costs to forward at all.
     """
     bodies = write_bodies(directory)["single"]
     async with receiver(seconds=SLOW_SECONDS, status=200) as slow, receiver(seconds=0, status=500) as failing:
         rows: list[Row] = []
-        none, healthy, beset, lags = [], [], [], []
+        none, alone, healthy, beset, lags = [], [], [], [], []
         rate = await _saturation(directory / "saturation", bodies, seconds) / 2
         for number in range(pairs):
             run, _, _ = await _run(directory / f"none-{number}", bodies, seconds, rate, {})
             none.append(run.p99)
+            run, _, _ = await _run(directory / f"alone-{number}", bodies, seconds, rate, _broken(slow, failing))
+            alone.append(run.p99)
             files = _files(directory / f"out-healthy-{number}")
             run, _, _ = await _run(directory / f"healthy-{number}", bodies, seconds, rate, files)
             healthy.append(run.p99)
@@ -48,6 +51,7 @@ async def prove(directory: Path, *, seconds: float, pairs: int = PAIRS, slack: f
     done = f"ingest p99, {pairs} pairs at half of saturation ({rate:,.0f} requests/s): "
     most = SLOWER_SHARE * slack
     return [
+        _slower(done + "a slow, a dead and a failing destination against none", none, alone, most),
         _slower(done + "three broken ones beside one that works, against that one alone", healthy, beset, most),
         _slower(done + "all four against no destination", none, beset, most),
         at_most(TEST, "lag of the healthy one beside them, at its longest", max(lags), LAG_SECONDS, "s", slack=slack),
@@ -94,11 +98,11 @@ async def _run(
     """That rate for some seconds, and the longest lag of the healthy destination."""
     with CollectorProcess(data, destinations=json.dumps(destinations), queue_seconds=5) as collector:
         await asyncio.to_thread(_driven, collector, bodies, seconds=WARM_SECONDS, requests_per_second=rate, seed=1)
-        if destinations:
+        if "healthy" in destinations:
             await _caught_up(collector)
         driving = asyncio.to_thread(_driven, collector, bodies, seconds=seconds, requests_per_second=rate, seed=2)
         load, lag = asyncio.create_task(driving), 0.0
-        while destinations and not load.done():
+        while "healthy" in destinations and not load.done():
             await asyncio.sleep(0.25)
             lag = max(lag, await asyncio.to_thread(_lag, collector))
         run = await load
