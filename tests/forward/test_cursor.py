@@ -50,6 +50,19 @@ def test_a_torn_save_leaves_the_one_before_it(tmp_path: Path, saves: int, kept: 
     assert found == (saves * 1_000 if kept == LINE_BYTES - 1 else saves - 1)
 
 
+def test_a_save_that_failed_is_tried_again_at_the_same_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "cursor.json"
+    cursor = saved(file, 4)
+    good = file.read_bytes()[:LINE_BYTES]  # of the fourth
+    with monkeypatch.context() as broken:
+        broken.setattr("os.fdatasync", lambda _: (_ for _ in ()).throw(OSError(5, "EIO")))
+        with pytest.raises(OSError, match="EIO"):
+            cursor.save()
+    cursor.save()
+    assert file.read_bytes()[:LINE_BYTES] == good
+    assert Cursor.load(file).saves == 5
+
+
 def test_a_save_does_not_replace_the_file(tmp_path: Path) -> None:
     file = tmp_path / "cursor.json"
     saved(file, 1)

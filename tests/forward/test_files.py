@@ -182,6 +182,29 @@ def test_files_are_rotated_by_age_together(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+def test_a_rotation_that_fails_leaves_no_file_behind_and_is_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_: Path) -> None:
+        raise OSError(5, "EIO")
+
+    async def scenario() -> None:
+        one = await begin(tmp_path, feed_of(10), rotate_seconds=60)
+        await drain(one)
+        destination: Any = one._destination
+        for file in destination._open.values():
+            file.since -= 61
+        with monkeypatch.context() as broken:
+            broken.setattr("tropa_collector.forward.rotation.sync_directory", fails)
+            assert not await one.step()
+        assert names(tmp_path) == []
+        one._not_before = 0.0
+        await drain(one)
+        await one.stop()
+        assert one.cursor.positions["events"] == 10
+        assert len(rows(tmp_path)) == 10
+
+    asyncio.run(scenario())
+
+
 def test_duckdb_reads_in_parquet_what_the_log_holds(tmp_path: Path) -> None:
     async def scenario() -> MemoryFeed:
         feed = feed_of(2_500)

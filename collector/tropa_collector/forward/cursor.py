@@ -64,20 +64,21 @@ class Cursor:
         return ahead
 
     def save(self) -> None:
-        """Put it on disk, synced."""
-        self.saves += 1
-        content = {name: getattr(self, name) for name in ("positions", "announced", "ends", "paused", "epoch", "saves")}
+        """Put it on disk, synced. A save that fails is tried again at the same line: the other one stays whole."""
+        saves = self.saves + 1
+        content = {name: getattr(self, name) for name in ("positions", "announced", "ends", "paused", "epoch")} | {"saves": saves}
         line = orjson.dumps(content | {"check": _check(content)}).ljust(_LINE_BYTES - 1) + b"\n"
         try:
             descriptor = os.open(self.file, os.O_WRONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             write_synced(self.file, line * 2)
-            return
-        try:
-            os.pwrite(descriptor, line, self.saves % 2 * _LINE_BYTES)
-            os.fdatasync(descriptor)
-        finally:
-            os.close(descriptor)
+        else:
+            try:
+                os.pwrite(descriptor, line, saves % 2 * _LINE_BYTES)
+                os.fdatasync(descriptor)
+            finally:
+                os.close(descriptor)
+        self.saves = saves
 
 
 def _check(content: Mapping[str, Any]) -> str:

@@ -80,7 +80,7 @@ class RotatingFiles(Destination):
 
     def __init__(self, options: Any, surroundings: Surroundings) -> None:
         self._options: FileOptions = options
-        self._directory = options.path
+        self._directory: Path = options.path
         self._prefix = f"backfill-{surroundings.backfill}-" if surroundings.backfill else ""
         self._open: dict[Stream, _Open] = {}
 
@@ -150,10 +150,12 @@ class RotatingFiles(Destination):
             for file in filled:
                 file.writing.finish()
             for file in filled:
-                file.partial.rename(file.partial.with_name(self._name(file)))
+                file.partial.rename(self._named(file))
             if filled:
                 sync_directory(self._directory)
         except BaseException:
+            for file in filled:
+                self._named(file).unlink(missing_ok=True)  # what is in it comes again
             for file in files:
                 self._discard(file.stream)
             raise
@@ -162,8 +164,8 @@ class RotatingFiles(Destination):
         for file in files:
             self._discard(file.stream)
 
-    def _name(self, file: _Open) -> str:
-        return f"{self._prefix}{file.stream}-{file.first:012d}-{file.last:012d}{self.suffix}"
+    def _named(self, file: _Open) -> Path:
+        return self._directory / f"{self._prefix}{file.stream}-{file.first:012d}-{file.last:012d}{self.suffix}"
 
     def _discard(self, stream: Stream) -> None:
         file = self._open.pop(stream, None)
