@@ -3,10 +3,11 @@
     python -m loadtests.bench [--runs 5] [--seconds 6] [--events 3000000] [--quick]
 
 Throughput is a ratio to a do-nothing ASGI handler under the same uvicorn settings and the same generator (wrk), medians of
-interleaved rounds. Latency is at 10, 50 and 80 % of saturation, as answered and with commits that are not synced: the
-difference is the disk's share; each is the middle one of three runs. Bodies carry fresh message ids, ten events a visitor, one
-identify in ten, clocks that differ by seconds; everything is on: identity, dedupe, enrichment, FULL commits. ``--quick`` is a
-look at the machinery and writes no results.
+interleaved rounds; beside it stands the barest collector (``barest.py``), which checks and resolves nothing. Latency is at 10,
+50 and 80 % of saturation, as answered and with commits that are not synced: the difference is the disk's share; each is the
+middle one of three runs. Bodies carry fresh message ids, ten events a visitor, one identify in ten, clocks that differ by
+seconds; everything is on: identity, dedupe, enrichment, FULL commits. ``--quick`` is a look at the machinery and writes no
+results.
 """
 
 from __future__ import annotations
@@ -15,25 +16,23 @@ import argparse
 import json
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from loadtests import growth, stages
 from loadtests.bench_table import rows
-from loadtests.collector_process import CollectorProcess, free_port
+from loadtests.collector_process import CollectorProcess
 from loadtests.disk import device_bytes
 from loadtests.flame_graph import cannot_profile, flame_graphs
 from loadtests.machine import machine, now
 from loadtests.oracle.table import broken, table
 from loadtests.plots import draw_all
-from loadtests.wrk import BATCH_EVENTS, BODIES, CONNECTIONS, Run, drive, write_bodies
+from loadtests.wrk import CONNECTIONS, Run, drive
+from loadtests.wrk_bodies import BATCH_EVENTS, BODIES, hot, sent_bytes, strangers, usual, write_bodies
+from loadtests.yardsticks import yardstick
 
 RESULTS = Path(__file__).with_name("results")
 SHAPES = ("single", "batch")
@@ -42,47 +41,41 @@ NOT_SYNCED = "loadtests.oracle.sabotage.synchronous_normal"
 Figures = dict[str, Any]
 
 
-@contextmanager
-def do_nothing_handler() -> Iterator[str]:
-    """The smallest ASGI application under the collector's uvicorn settings."""
-    port = free_port()
-    process = subprocess.Popen([sys.executable, "-m", "loadtests.do_nothing", str(port)])
-    try:
-        time.sleep(1.0)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
 def saturation(runs: int, seconds: int, directory: Path, bodies: dict[str, Path]) -> Figures:
     """Interleaved rounds over both shapes, as fast as answers come."""
     rounds: list[Figures] = []
-    with do_nothing_handler() as nothing, CollectorProcess(directory / "saturation", queue_seconds=5) as collector:
+    barest_file = str(directory / "barest.sqlite3")
+    with (
+        yardstick("do_nothing") as nothing,
+        yardstick("barest", barest_file) as barest,
+        CollectorProcess(directory / "saturation", queue_seconds=5) as collector,
+    ):
         idle = collector.rss_bytes()
         for number in range(runs):
             for shape in SHAPES:
                 # Its requests are small ones, whatever the shape: a large body would cost the generator more than the handler.
                 base = drive(nothing, "x", bodies["single"], shape="single", seconds=seconds, seed=number)
-                before = device_bytes(directory)
                 seed = 2 * number + (shape == "batch")
+                least = drive(barest, "x", bodies[shape], shape=shape, seconds=seconds, seed=seed)
+                before = device_bytes(directory)
                 run = drive(collector.url, collector.browser_key, bodies[shape], shape=shape, seconds=seconds, seed=seed)
                 written = device_bytes(directory) - before
-                rounds.append(_round(shape, base, run, bodies=bodies[shape], seconds=seconds, written=written))
+                rounds.append(_round(shape, base, least, run, bodies=bodies[shape], seconds=seconds, written=written))
                 print(json.dumps(rounds[-1]), file=sys.stderr, flush=True)
         memory = {"idle_mib": round(idle / 2**20), "loaded_mib": round(collector.rss_bytes() / 2**20)}
     return {"rounds": rounds, "memory": memory, "medians": {shape: _medians(rounds, shape) for shape in SHAPES}}
 
 
-def _round(shape: str, base: Run, run: Run, *, bodies: Path, seconds: float, written: int) -> Figures:
+def _round(shape: str, base: Run, least: Run, run: Run, *, bodies: Path, seconds: float, written: int) -> Figures:
     size = 1 if shape == "single" else BATCH_EVENTS
     events = run.requests_per_second * size
-    sent = events * seconds * bodies.stat().st_size / BODIES[shape] / size
+    sent = events * seconds * sent_bytes(bodies) / BODIES[shape] / size
     return {
         "shape": shape,
         "do_nothing": round(base.requests_per_second),
         "events_per_second": round(events),
         "ratio": round(events / base.requests_per_second, 3),
+        "barest_ratio": round(least.requests_per_second * size / base.requests_per_second, 3),
         "p50_ms": run.p50,
         "p99_ms": run.p99,
         "failed": run.failed,
@@ -93,6 +86,26 @@ def _round(shape: str, base: Run, run: Run, *, bodies: Path, seconds: float, wri
 def _medians(rounds: list[Figures], shape: str) -> Figures:
     mine = [one for one in rounds if one["shape"] == shape]
     return {name: statistics.median(one[name] for one in mine) for name in mine[0] if name != "shape"}
+
+
+def mixes(runs: int, seconds: int, directory: Path) -> Figures:
+    """Batches of other visitors than the usual ones, interleaved with those: how many events, and how long a batch takes."""
+    files = {mix.__name__: write_bodies(directory, mix)["batch"] for mix in (usual, strangers, hot)}
+    found: dict[str, list[Run]] = {name: [] for name in files}
+    with CollectorProcess(directory / "mixes", queue_seconds=5) as collector:
+        for number in range(runs):
+            for place, (name, file) in enumerate(files.items()):
+                seed = 10 * number + place
+                run = drive(collector.url, collector.browser_key, file, shape="batch", seconds=seconds, seed=seed)
+                found[name].append(run)
+                print(name, run, file=sys.stderr, flush=True)
+    return {
+        name: {
+            "events_per_second": round(BATCH_EVENTS * statistics.median(run.requests_per_second for run in rounds)),
+            "p50_ms": statistics.median(run.p50 for run in rounds),
+        }
+        for name, rounds in found.items()
+    }
 
 
 def latency(medians: dict[str, Figures], seconds: int, directory: Path, bodies: dict[str, Path]) -> list[Figures]:
@@ -147,15 +160,14 @@ def measure(options: argparse.Namespace, directory: Path) -> Figures:
         "machine": machine(),
         "saturation": saturation(options.runs, options.seconds, directory, bodies),
     }
+    found["mixes"] = mixes(options.runs, options.seconds, directory)
     found["latency"] = latency(found["saturation"]["medians"], options.seconds, directory, bodies)
     found["start_seconds"] = start_seconds(directory)
     found["stages"] = stages.figures(events=4_000 if options.quick else 20_000)
-    costs, memory = growth.figures(events=options.events, seconds=options.seconds, show=lambda row: print(row, file=sys.stderr))
-    found["growth"] = {
-        "costs": [asdict(cost) for cost in costs],
-        "memory_mib": round(memory),
-        "ratio": round(growth.growth_of(costs), 2),
-    }
+    with yardstick("do_nothing") as nothing:
+        found["growth"] = growth.figures(
+            nothing, events=options.events, seconds=options.seconds, show=lambda row: print(row, file=sys.stderr, flush=True)
+        )
     return found
 
 

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 from loadtests.collector_process import CollectorProcess
-from loadtests.wrk import drive, write_bodies
+from loadtests.wrk import drive
+from loadtests.wrk_bodies import write_bodies
 
 SAMPLES_PER_SECOND = 200
 

@@ -4,24 +4,32 @@
 
 Batches of returning and new visitors, whose clocks differ by seconds, are sent until so many events are stored; at 100 000
 and at the end the cost of an event is measured: processor time of both processes (a busy machine does not change it as it
-changes a rate) and bytes that the disk was given for each byte of event sent.
+changes a rate) and bytes that the disk was given for each byte of event sent. At last visitors of all earlier runs come back,
+beside a do-nothing handler: how many of their events are taken for each request that it answers.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import sqlite3
 import sys
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
+from typing import Any
 
 from loadtests.collector_process import CollectorProcess
 from loadtests.disk import device_bytes
-from loadtests.wrk import BATCH_EVENTS, BODIES, drive, write_bodies
+from loadtests.wrk import drive
+from loadtests.wrk_bodies import BATCH_EVENTS, BODIES, sent_bytes, write_bodies
+from loadtests.yardsticks import yardstick
+from tropa_collector.store.sqlite.file import FILE_NAME
 
-GROWTH_TARGET, EMPTY_BYTES_TARGET, FULL_BYTES_TARGET = 1.4, 4.0, 6.0
+GROWTH_TARGET, EMPTY_BYTES_TARGET, FULL_BYTES_TARGET, RETURNING_RATIO = 1.4, 4.0, 6.0, 1.2
 _TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -61,25 +69,60 @@ def measure(collector: CollectorProcess, bodies: Path, seconds: float, seed: int
     os.sync()  # what the kernel still holds belongs to these events
     after = _standing(collector)
     events, own, writers, written = (now - then for now, then in zip(after, before, strict=True))
-    event_bytes = bodies.stat().st_size / BODIES["batch"] / BATCH_EVENTS
+    event_bytes = sent_bytes(bodies) / BODIES["batch"] / BATCH_EVENTS
     return Cost(int(after[0]), events / seconds, own / events * 1e6, writers / events * 1e6, written / (events * event_bytes))
 
 
-def figures(*, events: int, seconds: float, show: Callable[[str], None] = print) -> tuple[list[Cost], float]:
-    """The cost of an event on the empty store, at each power of ten on the way and at the end; then both processes' MiB."""
+def figures(nothing: str, *, events: int, seconds: float, show: Callable[[str], None] = print) -> dict[str, Any]:
+    """The cost of an event on the empty store, at each power of ten on the way and at the end; both processes' MiB; and what
+    returning visitors are to the do-nothing handler at ``nothing``."""
     with tempfile.TemporaryDirectory(prefix="tropa-growth-") as directory:
-        bodies = write_bodies(Path(directory))["batch"]
+        bodies = write_bodies(Path(directory))
         with CollectorProcess(Path(directory) / "data", queue_seconds=10) as collector:
-            costs, seed = [measure(collector, bodies, seconds, 1)], 1
+            costs, seed = [measure(collector, bodies["batch"], seconds, 1)], 1
             show(costs[0].row())
             for goal in [*(10**power for power in range(5, 8) if 10**power < events), events]:
                 while collector.count_events() < goal:
                     seed += 1
-                    drive(collector.url, collector.browser_key, bodies, shape="batch", seconds=10, seed=seed)
+                    drive(collector.url, collector.browser_key, bodies["batch"], shape="batch", seconds=10, seed=seed)
                 seed += 1
-                costs.append(measure(collector, bodies, seconds, seed))
+                costs.append(measure(collector, bodies["batch"], seconds, seed))
                 show(costs[-1].row())
-            return costs, collector.rss_bytes() / 2**20
+            memory = collector.rss_bytes() / 2**20
+            returning = _returning(collector, nothing, bodies, seconds=seconds, seeds=range(1, seed + 1))
+            show(str(returning))
+            return {
+                "costs": [asdict(cost) for cost in costs],
+                "memory_mib": round(memory),
+                "ratio": round(growth_of(costs), 2),
+                "returning": returning | {"stored": costs[-1].stored, "identifiers": _identifiers(collector.data)},
+            }
+
+
+def _returning(
+    collector: CollectorProcess, nothing: str, bodies: dict[str, Path], *, seconds: float, seeds: Sequence[int]
+) -> dict[str, float]:
+    """Medians of three interleaved rounds."""
+    ratios, rates = [], []
+    for number in range(3):
+        base = drive(nothing, "x", bodies["single"], shape="single", seconds=seconds, seed=number)
+        run = drive(
+            collector.url,
+            collector.browser_key,
+            bodies["batch"],
+            shape="batch",
+            seconds=seconds,
+            seed=seeds[-1] + 1 + number,
+            returning=seeds[number::3] or seeds,
+        )
+        rates.append(BATCH_EVENTS * run.requests_per_second)
+        ratios.append(rates[-1] / base.requests_per_second)
+    return {"events_per_second": round(median(rates)), "ratio": round(median(ratios), 3)}
+
+
+def _identifiers(data: Path) -> int:
+    with closing(sqlite3.connect(f"file:{data / FILE_NAME}?mode=ro", uri=True)) as connection:
+        return int(connection.execute("SELECT count(*) FROM identifiers").fetchone()[0])
 
 
 def growth_of(costs: list[Cost]) -> float:
@@ -93,14 +136,21 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=3_000_000)
     parser.add_argument("--seconds", type=float, default=8)
     options = parser.parse_args()
-    costs, memory = figures(events=options.events, seconds=options.seconds)
-    empty, full, growth = costs[0], costs[-1], growth_of(costs)
+    with yardstick("do_nothing") as nothing:
+        found = figures(nothing, events=options.events, seconds=options.seconds)
+    empty, full = found["costs"][0], found["costs"][-1]
     print("\n| figure | measured | target |\n|---|---|---|")
-    print(f"| cost of an event at {full.stored:,} to that on the empty store | {growth:.2f} | {GROWTH_TARGET} |")
-    print(f"| device bytes an event byte, empty store | {empty.device_ratio:.2f} | {EMPTY_BYTES_TARGET} |")
-    print(f"| device bytes an event byte, full store | {full.device_ratio:.2f} | {FULL_BYTES_TARGET} |")
-    print(f"| RSS of both processes, MiB | {memory:.0f} | 250 |")
-    if growth > GROWTH_TARGET or empty.device_ratio > EMPTY_BYTES_TARGET or full.device_ratio > FULL_BYTES_TARGET:
+    print(f"| cost of an event at {full['stored']:,} to that on the empty store | {found['ratio']:.2f} | {GROWTH_TARGET} |")
+    print(f"| device bytes an event byte, empty store | {empty['device_ratio']:.2f} | {EMPTY_BYTES_TARGET} |")
+    print(f"| device bytes an event byte, full store | {full['device_ratio']:.2f} | {FULL_BYTES_TARGET} |")
+    print(f"| returning visitors to a do-nothing handler | {found['returning']['ratio']:.2f} | {RETURNING_RATIO} |")
+    print(f"| RSS of both processes, MiB | {found['memory_mib']} | 250 |")
+    if (
+        found["ratio"] > GROWTH_TARGET
+        or empty["device_ratio"] > EMPTY_BYTES_TARGET
+        or full["device_ratio"] > FULL_BYTES_TARGET
+        or found["returning"]["ratio"] < RETURNING_RATIO
+    ):
         sys.exit("a target was missed")
 
 

@@ -26,7 +26,8 @@ from loadtests.collector_process import CollectorProcess
 from loadtests.kafka_cluster import KafkaCluster
 from loadtests.kafka_worker import WorkerProcess
 from loadtests.postgres_server import PostgresServer
-from loadtests.wrk import BATCH_EVENTS, drive, write_bodies
+from loadtests.wrk import drive
+from loadtests.wrk_bodies import BATCH_EVENTS, write_bodies
 
 DRAIN_SECONDS = 180.0
 

@@ -15,7 +15,8 @@ from loadtests.oracle.faults.receivers import SLOW_SECONDS, nobody, receiver
 from loadtests.oracle.judge import conservation_row
 from loadtests.oracle.proofs.probe import probe_row
 from loadtests.oracle.table import Row, at_most
-from loadtests.wrk import CONNECTIONS, Run, drive, write_bodies
+from loadtests.wrk import CONNECTIONS, Run, drive
+from loadtests.wrk_bodies import write_bodies
 
 TEST = "slow and dead destinations"
 PAIRS = 5
