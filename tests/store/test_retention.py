@@ -55,7 +55,7 @@ def test_an_old_event_that_came_late_is_recognised_as_long_as_it_is_there(tmp_pa
     connection = connect(tmp_path / FILE_NAME, synchronous="FULL")
     migrate(connection)
     now = time.time_ns() // 1_000
-    late = [Record("web", 0, "track", "A", str(n), now, now - 400 * DAY + n, now - 400 * DAY, "{}") for n in range(6)]
+    late = [Record("web", 0, "track", "A", str(n), now, now - 400 * DAY + n, now - 400 * DAY, "{}") for n in range(10)]
     transaction = Transaction(connection)
     for event in late:
         transaction.commit([Submission([event])])

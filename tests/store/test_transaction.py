@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import sqlite3
 from collections.abc import Iterator
@@ -115,6 +116,17 @@ def test_dedupe_holds_for_what_is_indexed_waiting_and_reopened(
     (indexed,) = connection.execute("SELECT count(*) FROM dedupe").fetchone()
     (through,) = connection.execute("SELECT value FROM counters WHERE name = 'dedupe_through_id'").fetchone()
     assert indexed >= through >= 850
+
+
+def test_a_small_commit_carries_a_small_part_of_a_run(connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trailing, "RUN_EVENTS", 100)
+    monkeypatch.setattr(trailing, "SLICE_EVENTS", 8)
+    transaction, indexed = Transaction(connection), [0]
+    for number in range(250):
+        transaction.commit([Submission([record(number)])])
+        indexed.append(connection.execute("SELECT count(*) FROM dedupe").fetchone()[0])
+    assert max(now - before for before, now in itertools.pairwise(indexed)) == 8
+    assert indexed[-1] == 200, "a run is in before the next is full"
 
 
 def test_what_the_indexes_lack_after_a_crash_is_read_from_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import sqlite3
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import chain, islice
@@ -27,7 +27,7 @@ from tropa_collector.store.hashing import hash64
 from tropa_collector.store.protocol import Record
 
 RUN_EVENTS = 8_192  # keys that go in together; what a restart reads from the log is at most twice this
-SLICE_EVENTS = 1_024
+SLICE_EVENTS = 128  # that a small commit carries: somebody waits for it
 SEEN_KEYS = 32_768  # also catches a retry that was stamped anew, best effort
 FILTER_EVENTS = 1 << 19  # of one generation, of which there are two
 FILTER_BITS = 1 << 23
@@ -106,6 +106,7 @@ class Trailing:
         self._places: list[Entry] = []
         self._deeds: list[Deed] = []
         self._run: _Run | None = None
+        self._closing: Iterator[_Run | None] | None = None
         self._sliced: tuple[int, ...] = (0, 0, 0)
         self.extend(*self._tail(), ceiling=0)
 
@@ -180,10 +181,9 @@ class Trailing:
     def write_slice(self, events: int) -> None:
         """Inside a transaction: add the next rows, at least a slice and more than the transaction brought events."""
         self._sliced = (0, 0, 0)
+        self._run = self._run or self._closed_run(at_once=events >= SLICE_EVENTS)
         if self._run is None:
-            if len(self._waiting) < RUN_EVENTS:
-                return
-            self._run = self._close_run()
+            return
         run, size = self._run, max(SLICE_EVENTS, 2 * events)
         parts = [rows[start:][:size] for rows, start in zip(run.rows, run.written, strict=True)]
         for (statements, columns), part in zip(_INDEXES, parts, strict=True):
@@ -193,18 +193,36 @@ class Trailing:
             self._connection.execute("UPDATE counters SET value = ? WHERE name = 'dedupe_through_id'", (run.through_id,))
             self._connection.execute("INSERT OR IGNORE INTO timeline_runs VALUES (?)", (run.number,))
 
-    def _close_run(self) -> _Run:
+    def _closed_run(self, *, at_once: bool) -> _Run | None:
+        """The next run, once enough waits and all of it is sorted; a step of that a call, or all steps ``at_once``."""
+        if self._closing is None:
+            if len(self._waiting) < RUN_EVENTS:
+                return None
+            self._closing = self._close_run()
+        for run in self._closing:
+            if run is not None:
+                self._closing = None
+                return run
+            if not at_once:
+                break
+        return None
+
+    def _close_run(self) -> Iterator[_Run | None]:
         entries, self._waiting = self._waiting[:RUN_EVENTS], self._waiting[RUN_EVENTS:]
         number, through_id = entries[0][2], entries[-1][2]
         inside = bisect_right(self._places, through_id, key=itemgetter(2))
         places, self._places = self._places[:inside], self._places[inside:]
         inside = bisect_right(self._deeds, through_id, key=itemgetter(3))
         deeds, self._deeds = self._deeds[:inside], self._deeds[inside:]
+        # Sorting is stable: by the first numbers and the order of arrival is enough for neighbours to share pages.
         entries.sort(key=_FIRST)
-        places.sort(key=_FIRST)  # stable: the first numbers and the order of arrival suffice for neighbours to share pages
+        yield None
+        places.sort(key=_FIRST)
+        yield None
         deeds.sort(key=_SECOND)
+        yield None
         deeds.sort(key=_FIRST)
-        return _Run(number, through_id, (entries, places, deeds))
+        yield _Run(number, through_id, (entries, places, deeds))
 
     def _insert(self, statements: dict[int, str], columns: int, rows: Sequence[tuple[int, ...]], run: tuple[int, ...]) -> None:
         values, start = list(chain.from_iterable(rows)), 0
