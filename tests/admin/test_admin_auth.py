@@ -90,6 +90,15 @@ def test_the_scheme_may_be_written_in_any_case(shared_collector: CollectorProces
     assert ask(shared_collector, "GET", "/api/v1/stats", f"bearer {shared_collector.admin_token}")[0] == 200
 
 
+def test_a_wrong_token_is_counted(shared_collector: CollectorProcess) -> None:
+    def counted() -> float:
+        return shared_collector.metrics().get('tropa_requests_total{route="admin",status="401"}', 0)
+
+    before = counted()
+    ask(shared_collector, "GET", "/api/v1/stats", "Bearer guessed")
+    assert counted() == before + 1
+
+
 @pytest.mark.parametrize("authorization", ["Bearer \xff\xfe", "Bearer " + "x" * 5_000, "Bearer", "Bearer  ", " "])
 def test_an_odd_header_is_401(shared_collector: CollectorProcess, authorization: str) -> None:
     assert ask(shared_collector, "GET", "/api/v1/stats", authorization)[0] == 401

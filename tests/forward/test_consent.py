@@ -39,13 +39,34 @@ CONSENT: list[tuple[Any, tuple[str, ...], bool]] = [
 @pytest.mark.parametrize(("consent", "purposes", "goes"), CONSENT)
 def test_an_event_goes_where_its_consent_covers_every_purpose(consent: Any, purposes: tuple[str, ...], goes: bool) -> None:
     one = event(1, context={} if consent is None else {"consent": consent})
-    assert wanted(one, Options(type="x", purposes=purposes)) is goes
+    assert wanted(one, Options(type="x", purposes=purposes), "crm") is goes
+
+
+@pytest.mark.parametrize(
+    ("integrations", "goes"),
+    [
+        (None, True),
+        ({}, True),
+        ({"All": True}, True),
+        ({"All": False}, False),
+        ({"All": False, "CRM": True}, True),
+        ({"All": False, "crm": {"list": "buyers"}}, True),
+        ({"Crm": False}, False),
+        ({"All": True, "crm": False}, False),
+        ({"Google Analytics": False}, True),
+        ({"All": None}, True),
+    ],
+)
+def test_the_sender_switches_destinations_off_by_name_or_all_of_them(integrations: Any, goes: bool) -> None:
+    assert wanted(event(1) | {"integrations": integrations}, Options(type="x"), "crm") is goes
 
 
 @pytest.mark.parametrize("context", [None, {}, {"consent": {"state": "granted"}}])
 def test_silence_is_no_consent_where_it_is_required(context: Any) -> None:
-    assert not wanted(event(1, context=context), Options(type="x", purposes=ADS, require_consent=True))
-    assert wanted(event(1, context=context), Options(type="x", require_consent=True)), "without purposes there is nothing to ask"
+    assert not wanted(event(1, context=context), Options(type="x", purposes=ADS, require_consent=True), "crm")
+    assert wanted(event(1, context=context), Options(type="x", require_consent=True), "crm"), (
+        "without purposes there is nothing to ask"
+    )
 
 
 def test_a_change_goes_without_values_where_purposes_are_stated() -> None:

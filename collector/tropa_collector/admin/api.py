@@ -70,7 +70,7 @@ def admin_app(parts: AdminParts) -> Starlette:
         ),
         middleware=[
             Middleware(Door, open_console=partial(_open_console, parts)),
-            Middleware(RequireToken, token_hash=parts.token_hash),
+            Middleware(RequireToken, token_hash=parts.token_hash, counters=parts.counters),
         ],
         exception_handlers={RequestError: _request_error, HTTPException: _http_error, Exception: _fault},
     )

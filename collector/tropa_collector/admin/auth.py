@@ -8,20 +8,23 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tropa_collector.metrics import Counters
 from tropa_collector.receive.keys import hash_token
 
 OPEN_PATHS = frozenset({"/health", "/ready"})
 
 
 class RequireToken:
-    """ASGI middleware: 401 without ``Authorization: Bearer <admin token>``."""
+    """ASGI middleware: 401 without ``Authorization: Bearer <admin token>``, counted (``tropa_requests_total``, route ``admin``)."""
 
-    def __init__(self, app: ASGIApp, token_hash: str) -> None:
+    def __init__(self, app: ASGIApp, token_hash: str, counters: Counters) -> None:
         self._app = app
+        self._counters = counters
         self._token_hash = token_hash
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] not in OPEN_PATHS and not self._allowed(Request(scope)):
+            self._counters.requests["admin", 401] += 1
             response = JSONResponse(
                 {"code": "unauthorized", "message": "Send the admin token: Authorization: Bearer <token>."},
                 status_code=401,

@@ -26,7 +26,7 @@ def stateless_app(log: EventLog, counters: Counters, token_hash: str) -> Starlet
 
     return Starlette(
         routes=[Route("/health", health), Route("/ready", ready), Route("/metrics", metrics)],
-        middleware=[Middleware(RequireToken, token_hash=token_hash)],
+        middleware=[Middleware(RequireToken, token_hash=token_hash, counters=counters)],
         exception_handlers={HTTPException: _elsewhere},
     )
 

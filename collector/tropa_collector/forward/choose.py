@@ -1,4 +1,4 @@
-"""Which events a destination gets: its filter, and what the person agreed to."""
+"""Which events a destination gets: its filter, what the sender switched off, and what the person agreed to."""
 
 from __future__ import annotations
 
@@ -12,9 +12,17 @@ from tropa_collector.store.protocol import TRUST_NAMES
 SALE: Final = frozenset(("sale", "advertising"))
 
 
-def wanted(event: Mapping[str, Any], options: Options) -> bool:
-    """Whether an event goes to the destination."""
-    return _passes(event, options.only) and _agreed(event, options)
+def wanted(event: Mapping[str, Any], options: Options, name: str) -> bool:
+    """Whether an event goes to the destination of this name."""
+    return _passes(event, options.only) and _switched_on(event.get("integrations"), name) and _agreed(event, options)
+
+
+def _switched_on(integrations: object, name: str) -> bool:
+    """What the event says of destinations by name, else of ``All`` (Segment's spec, Common fields); silence is a yes."""
+    if not integrations or not isinstance(integrations, Mapping):
+        return True
+    of_name = {key.casefold(): value for key, value in integrations.items()}
+    return of_name.get(name.casefold(), of_name.get("all")) is not False
 
 
 def _passes(event: Mapping[str, Any], only: Filter) -> bool:

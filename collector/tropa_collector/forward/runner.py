@@ -195,7 +195,7 @@ class Runner:
 
     async def _batch(self, stream: Stream, after: int, stretch: Stretch) -> Batch:
         if stream == "events":
-            chosen = [entry for entry in stretch.entries if wanted(entry.record, self.options)]
+            chosen = [entry for entry in stretch.entries if wanted(entry.record, self.options, self.declared.name)]
             entries = [_with(entry, mapped(entry.record, self.options.map)) for entry in chosen]
         else:
             chosen = stretch.entries

@@ -62,6 +62,7 @@ class _SignIn:
         if not hmac.compare_digest(hash_token(token.strip()), self._console.parts.token_hash):
             if token.strip():  # an empty form guesses at nothing
                 self._attempts.failed(address)
+                self._console.parts.counters.requests["admin", 401] += 1
             return render(request, "sign_in.html", {"fault": "sign_in.wrong", "next": Typed(following)}, status=401)
         response = RedirectResponse(following, status_code=303)
         _give(response, request, self._console.sessions.open())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
@@ -36,6 +37,7 @@ _SETTINGS: Final = {
 _READING: Final = {"application_name": "tropa reader", "timezone": "UTC", "jit": "off", "statement_timeout": "60s"}
 #: Of SQLSTATE: a value that a column does not take, a rule of the schema.
 _ROW_FAULTS: Final = ("22", "23")
+TRIES: Final = 8  # of a transaction that loses against others
 _RETRY: Final = ("40001", "40P01", "55P03")  # serialization failure, deadlock, lock not available
 
 
@@ -86,6 +88,11 @@ def sentence(error: BaseException) -> str:
 def is_retryable(error: BaseException) -> bool:
     """Did it lose against another transaction? The same again will do."""
     return isinstance(error, asyncpg.PostgresError) and error.sqlstate in _RETRY
+
+
+async def step_back(attempt: int) -> None:
+    """Wait at random, longer after each lost attempt (from 1), so that those who lost together do not meet again."""
+    await asyncio.sleep(random.uniform(0.01, min(0.5, 0.02 * 2**attempt)))  # noqa: S311 - no secret
 
 
 def is_fault_of_a_row(error: BaseException) -> bool:

@@ -18,13 +18,21 @@ from tropa_collector.store.operations.erased import shell
 from tropa_collector.store.operations.erasure import erase
 from tropa_collector.store.operations.registry import OPERATIONS as SHARED
 from tropa_collector.store.operations.workplace import Absent, Archive, Refused, Workplace
-from tropa_collector.store.postgres.connect import ERASURE, LOCK_CLASS, Connection, connect, is_retryable, sentence
+from tropa_collector.store.postgres.connect import (
+    ERASURE,
+    LOCK_CLASS,
+    TRIES,
+    Connection,
+    connect,
+    is_retryable,
+    sentence,
+    step_back,
+)
 from tropa_collector.store.postgres.session import Session
 from tropa_collector.store.postgres.writing.identity import Resolution
 from tropa_collector.store.postgres.writing.memory import Memory
 from tropa_collector.store.protocol import Operation
 
-TRIES: Final = 5
 _KEY_BYTES: Final = 32
 _PART: Final = 500
 
@@ -111,12 +119,13 @@ async def operate(url: str, operation: Operation, policy: Policy, searchable: Co
 
 
 async def _again(connection: Connection, operation: Operation, policy: Policy, searchable: Collection[str]) -> Any:
-    for _ in range(TRIES - 1):
+    for attempt in range(1, TRIES):
         try:
             return await _operate(connection, operation, policy, searchable)
         except asyncpg.PostgresError as error:
             if not is_retryable(error):
                 raise
+            await step_back(attempt)
     return await _operate(connection, operation, policy, searchable)
 
 

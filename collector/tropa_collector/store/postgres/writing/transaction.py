@@ -7,19 +7,25 @@ A row that PostgreSQL itself refuses is found by bisecting and put into quaranti
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Final
 
 import asyncpg
 
 from tropa_collector.store.deeds import is_touch
 from tropa_collector.store.operations.erased import MARK
-from tropa_collector.store.postgres.connect import ERASURE, LOCK_CLASS, Connection, is_fault_of_a_row, is_retryable
+from tropa_collector.store.postgres.connect import (
+    ERASURE,
+    LOCK_CLASS,
+    TRIES,
+    Connection,
+    is_fault_of_a_row,
+    is_retryable,
+    step_back,
+)
 from tropa_collector.store.postgres.partitions import day_of, make_days
 from tropa_collector.store.postgres.session import storable
 from tropa_collector.store.postgres.writing.identity import Resolution
@@ -29,8 +35,6 @@ from tropa_collector.store.protocol import Outcome, Quarantined, Record, Submiss
 
 logger = logging.getLogger("tropa.store")
 
-TRIES: Final = 6  # of a transaction that lost against another
-RETRY_SECONDS: Final = 0.02
 _TYPE, _NAME = itemgetter(2), itemgetter(3)
 
 #: original_at and key: what a retry has in common with its first try
@@ -88,7 +92,7 @@ class Transaction:
             except asyncpg.PostgresError as error:
                 if not is_retryable(error):
                     raise
-                await asyncio.sleep(RETRY_SECONDS * attempt)
+                await step_back(attempt)
         return await self._commit(submissions)
 
     async def _commit(self, submissions: Sequence[Submission]) -> list[bytes]:
