@@ -60,8 +60,8 @@ function request()
   local whose, visit = visitors[round % #visitors + 1], math.floor(round / #visitors)
   local ids = {
     I = string.format("%s%08x", salt, count),
-    V = string.format("%s%04x", whose, visit + 1),
-    W = string.format("%s%04x", whose, visit),
+    V = string.format("v%s%04x", whose, visit + 1),
+    W = string.format("v%s%04x", whose, visit),
   }
   count = count + 1
   local out = {}

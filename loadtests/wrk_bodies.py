@@ -25,7 +25,7 @@ CENTRE_MS = 20_000  # of a clock token: how far ahead it is, and no minus sign
 _NOW = datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC)  # what the clock tokens replace
 _TIME = re.compile(r"2001-02-03T04:05:06\.([0-9]{3})Z")
 _TOKEN = re.compile("@([A-Z])[0-9]*@")
-_FILLED = {"I": 16 * "0", "V": 12 * "0", "W": 12 * "0", "T": 23 * "0"}  # as long as what the script puts there
+_FILLED = {"I": 16 * "0", "V": 13 * "0", "W": 13 * "0", "T": 23 * "0"}  # as long as what the script puts there
 _HOT = {"anonymousId": "hot-visitor", "userId": "u-hot", "traits": {"email": "u-hot@example.com", "name": "Anna"}}
 Event = dict[str, Any]
 

@@ -1,4 +1,4 @@
-"""The collector's end of the writer process: a bounded queue, two frames in flight, supervision.
+"""The collector's end of the writer process: a bounded queue, at most two frames in flight, supervision.
 
 The writer's death is a fault like any other: what it had not answered is answered 503 (a retry is safe, dedupe is the
 store's), new requests are refused until the next writer has opened the file, and that one is started at once.
@@ -27,7 +27,8 @@ from tropa_collector.store.sqlite.writing.submissions import encode_submission
 
 logger = logging.getLogger("tropa.store")
 
-FRAMES_IN_FLIGHT = 2
+FRAMES_IN_FLIGHT = 2  # so that the writer never waits for work
+MANY_EVENTS = 32  # of fewer, a frame sent ahead would hold what has come in this instant: a commit for each event
 FRAME_BYTES = 4_000_000  # of one frame: what one group commit takes
 PACE_SHARE = 0.7  # of queue_seconds: a checkpoint may come in between
 RESTART_SECONDS = 0.05
@@ -137,7 +138,7 @@ class SqliteLog:
         return 0.0
 
     def _pump(self) -> None:
-        while self._waiting and len(self._frames_out) < FRAMES_IN_FLIGHT and self._channel is not None:
+        while self._waiting and len(self._frames_out) < self._frames_allowed() and self._channel is not None:
             frame, size = [], 0
             while self._waiting and size < FRAME_BYTES:
                 waiting = self._waiting.popleft()
@@ -148,6 +149,9 @@ class SqliteLog:
                 self._busy_since = time.monotonic()
             self._frames_out.append(len(frame))
             self._channel.send(tuple(frame))
+
+    def _frames_allowed(self) -> int:
+        return FRAMES_IN_FLIGHT if self._events >= MANY_EVENTS else 1
 
     def _on_message(self, message: tuple[Any, ...]) -> None:
         kind = message[0]
