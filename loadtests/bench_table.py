@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from loadtests.growth import EMPTY_BYTES_TARGET, FULL_BYTES_TARGET, GROWTH_TARGET, RETURNING_RATIO
+from loadtests.growth import EMPTY_BYTES_TARGET, FULL_BYTES_TARGET, GROWTH_TARGET, RETURNING_RATIO, SMALL_EVENTS
 from loadtests.oracle.table import Row
 
 SINGLE_RATIO, BATCH_RATIO = 0.55, 3.0
@@ -115,7 +115,7 @@ def _costs(found: dict[str, Any]) -> list[Row]:
         ),
         Row(
             "growth",
-            f"processor time of an event at {last['stored']:,} stored",
+            f"processor time of an event at {last['stored']:,} stored to that at {SMALL_EVENTS:,}",
             f"{ratio:.2f} ×",
             f"≤ {GROWTH_TARGET} ×",
             ratio <= GROWTH_TARGET,

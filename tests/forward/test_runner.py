@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +181,37 @@ def test_poison_is_set_aside_and_its_neighbours_are_delivered(tmp_path: Path) ->
         await rig.drain()
         assert sorted(rig.there.positions) == [n for n in range(1, 101) if n != 50]
         assert [letter.position for letter in DeadLetters(tmp_path / "dead-letters.jsonl", 10_000).letters] == [50]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("poison", [range(1, 21), range(1, 51), [*range(1, 10), 40, 77], [*range(20, 60), 100]])
+def test_much_poison_at_the_head_blocks_nothing(tmp_path: Path, poison: Sequence[int]) -> None:
+    async def scenario() -> None:
+        rig = Rig(tmp_path, feed_of(100), kind=Picky)
+        Picky.poison = frozenset(poison)
+        await rig.start()
+        await rig.drain()
+        assert sorted(rig.there.positions) == [n for n in range(1, 101) if n not in Picky.poison]
+        assert sorted(letter.position for letter in rig.runner.letters.letters) == sorted(poison)
+
+    asyncio.run(scenario())
+
+
+def test_who_refuses_everything_is_not_asked_about_each_event(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        asked = []
+
+        class Closed(MemoryDestination):
+            async def deliver(self, batch: Batch) -> bool:
+                asked.append(len(batch.entries))
+                raise Refused("nothing")
+
+        rig = Rig(tmp_path, feed_of(500), kind=Closed, batch_events=500)
+        await rig.start()
+        await rig.drain()
+        assert rig.runner.letters.letters == []
+        assert len(asked) < 40
 
     asyncio.run(scenario())
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
 from tropa_collector.forward.destination import Batch, DeliveryError, Destination, Refused
 from tropa_collector.store.protocol import Logged
 
-REFUSED_IN_A_ROW: Final = 8  # of a batch that has nothing accepted: then it is the destination that is wrong, not the events
+REFUSED_IN_A_ROW: Final = 8  # with nothing accepted: then the destination may be wrong, and not the events
 
 
 @dataclass(slots=True)
@@ -19,33 +20,38 @@ class Attempt:
     accepted: int = 0
     refused: list[tuple[Logged, Refused]] = field(default_factory=list)
 
+    @property
+    def in_doubt(self) -> bool:
+        return len(self.refused) >= REFUSED_IN_A_ROW and not self.accepted
+
 
 async def deliver(destination: Destination, batch: Batch) -> Attempt:
     """Deliver a batch, or, where it is refused, all of it that is not.
 
+    In doubt whether anything would be taken, the parts that are left are offered whole, and taken apart only once one of
+    them is: poison at the head blocks nothing, and who refuses everything is not asked about each entry.
+
     Raises:
         DeliveryError: not now; or the destination refuses whatever it is given.
     """
-    attempt = Attempt()
-    await _offer(destination, batch, attempt)
+    attempt, waiting, put_off = Attempt(), deque([batch]), list[Batch]()
+    while waiting:
+        part = waiting.popleft()
+        try:
+            safe = await destination.deliver(part)
+        except Refused as refusal:
+            if attempt.in_doubt:
+                put_off.append(part)
+            elif len(part.entries) > 1:
+                waiting.extendleft(reversed(part.halves()))
+            else:
+                attempt.refused.append((part.entries[0], refusal))
+        else:
+            attempt.safe &= safe
+            attempt.accepted += len(part.entries)
+            waiting.extendleft(reversed(put_off))
+            put_off.clear()
+    if attempt.in_doubt:
+        _, last = attempt.refused[-1]
+        raise DeliveryError(f"It refuses everything: {last}", detail=last.detail)
     return attempt
-
-
-async def _offer(destination: Destination, batch: Batch, attempt: Attempt) -> None:
-    try:
-        safe = await destination.deliver(batch)
-    except Refused as refusal:
-        await _take_apart(destination, batch, refusal, attempt)
-    else:
-        attempt.safe &= safe
-        attempt.accepted += len(batch.entries)
-
-
-async def _take_apart(destination: Destination, batch: Batch, refusal: Refused, attempt: Attempt) -> None:
-    if len(batch.entries) > 1:
-        for half in batch.halves():
-            await _offer(destination, half, attempt)
-        return
-    attempt.refused.append((batch.entries[0], refusal))
-    if len(attempt.refused) >= REFUSED_IN_A_ROW and not attempt.accepted:
-        raise DeliveryError(f"It refuses everything: {refusal}", detail=refusal.detail)
