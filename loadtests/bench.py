@@ -5,7 +5,7 @@
 Throughput is a ratio to a do-nothing ASGI handler under the same uvicorn settings and the same generator (wrk), medians of
 interleaved rounds; beside it stands the barest collector (``barest.py``), which checks and resolves nothing. Latency is at 10,
 50 and 80 % of saturation, as answered and with commits that are not synced: the difference is the disk's share; each is the
-middle one of three runs. Bodies carry fresh message ids, ten events a visitor, one identify in ten, clocks that differ by
+middle one of five runs. Bodies carry fresh message ids, ten events a visitor, one identify in ten, clocks that differ by
 seconds; everything is on: identity, dedupe, enrichment, FULL commits. ``--quick`` is a look at the machinery and writes no
 results.
 """
@@ -37,6 +37,7 @@ from loadtests.yardsticks import yardstick
 RESULTS = Path(__file__).with_name("results")
 SHAPES = ("single", "batch")
 LOADS = (0.1, 0.5, 0.8)  # of saturation
+LATENCY_RUNS = 5  # of which the middle one counts
 NOT_SYNCED = "loadtests.oracle.sabotage.synchronous_normal"
 Figures = dict[str, Any]
 
@@ -134,12 +135,12 @@ def _at(collector: CollectorProcess, median: Figures, shape: str, *, load: float
     between_ms = CONNECTIONS[shape] / asked * 1e3  # two requests of one connection
     answer_ms = 2.0
     runs = []
-    for number, length in enumerate((2, seconds, seconds, seconds)):  # the first says how long an answer takes of it
+    for number, length in enumerate((2, *LATENCY_RUNS * (seconds,))):  # the first says how long an answer takes of it
         pause_ms = max(1.0, between_ms - answer_ms)
         seed, key = 1_000 + round(100 * load) + number, collector.browser_key
         runs.append(drive(collector.url, key, bodies, shape=shape, seconds=length, seed=seed, pause_ms=pause_ms))
         answer_ms = runs[-1].p50
-    return sorted(runs[1:], key=lambda run: run.p99)[1], asked  # a disk that others use stalls now and then
+    return sorted(runs[1:], key=lambda run: run.p99)[LATENCY_RUNS // 2], asked  # a disk that others use stalls now and then
 
 
 def start_seconds(directory: Path) -> float:
