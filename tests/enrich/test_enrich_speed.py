@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import orjson
 import pytest
+from tests.processor import processor_seconds
 
 from tropa_collector.enrich.clock import SkewMemory, corrected_timestamp
 from tropa_collector.enrich.crawlers import Crawlers
@@ -50,10 +50,10 @@ def clock(sender: str) -> int:
 
 def microseconds(call: Callable[[Any], object], arguments: Iterable[Any]) -> float:
     given = list(arguments)
-    start = time.process_time()
-    for argument in given:
-        call(argument)
-    return (time.process_time() - start) / len(given) * 1e6
+    with processor_seconds() as spent:
+        for argument in given:
+            call(argument)
+    return spent[0] / len(given) * 1e6
 
 
 @pytest.mark.parametrize(
@@ -109,10 +109,10 @@ def test_a_hit_and_a_miss(  # noqa: PLR0917
 
 
 def test_everything_is_loaded_before_the_first_request() -> None:
-    start = time.process_time()
-    fresh = Devices(10)
-    fresh.warm()
-    loading = time.process_time() - start
+    with processor_seconds() as spent:
+        fresh = Devices(10)
+        fresh.warm()
+    loading = spent[0]
     print(f"\nwarm {loading * 1e3:.0f} ms")
     assert loading <= TOLERANCE * 0.3
     assert microseconds(lambda agent: fresh.lookup(agent, None), [AGENT.format("new")]) <= 5_000
