@@ -3,11 +3,11 @@
     python -m loadtests.bench [--runs 5] [--seconds 6] [--events 3000000] [--quick]
 
 Throughput is a ratio to a do-nothing ASGI handler under the same uvicorn settings and the same generator (wrk), medians of
-interleaved rounds; beside it stands the barest collector (``barest.py``), which checks and resolves nothing. Latency is at 10,
-50 and 80 % of saturation, the highest first so that the collector has been at work, as answered and with commits that are not
-synced: the difference is the disk's share; each is the middle one of five runs. Bodies carry fresh message ids, ten events a visitor, one identify in ten, clocks that differ by
-seconds; everything is on: identity, dedupe, enrichment, FULL commits. ``--quick`` is a look at the machinery and writes no
-results.
+interleaved rounds; beside it stands the barest collector (``barest.py``), which checks and resolves nothing. Latency is at 80,
+50 and 10 % of saturation, the highest first so that the collector has been at work, as answered and with commits that are not
+synced: the difference is the disk's share; each is the middle one of five runs. Bodies carry fresh message ids, ten events a
+visitor, one identify in ten, clocks that differ by seconds; everything is on: identity, dedupe, enrichment, FULL commits.
+``--quick`` is a look at the machinery and writes no results.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def mixes(runs: int, seconds: int, directory: Path) -> Figures:
 
 
 def latency(medians: dict[str, Figures], seconds: int, directory: Path, bodies: dict[str, Path]) -> list[Figures]:
-    """At shares of saturation; at half of it also without syncs."""
+    """At shares of saturation; the upper two also without syncs."""
     rows: list[Figures] = []
     for module, loads in (("tropa_collector", LOADS), (NOT_SYNCED, (0.8, 0.5))):
         with CollectorProcess(directory / f"latency-{module.rpartition('.')[2]}", module=module) as collector:
