@@ -1,60 +1,20 @@
-"""The runner over in-memory twins: order, retries, dead letters, pauses, restarts."""
+"""The runner over in-memory twins: order, retries, pauses, restarts."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.forward.log_entries import AT, event, feed_of
+from tests.forward.rig import Rig
 
 from tropa_collector.forward.cursor import Cursor
-from tropa_collector.forward.dead_letters import DeadLetters
-from tropa_collector.forward.declared import Declared
-from tropa_collector.forward.destination import STREAMS, Batch, DeliveryError, Options, Refused, Surroundings
-from tropa_collector.forward.memory import MemoryDestination, MemoryFeed
-from tropa_collector.forward.runner import FIRST_RETRY_SECONDS, Runner
-from tropa_collector.store.protocol import LogFeed, Stream
-
-
-class Rig:
-    """A runner over memory, its cursor and letters in ``directory``."""
-
-    def __init__(self, directory: Path, feed: LogFeed, kind: type[MemoryDestination] = MemoryDestination, **options: Any) -> None:
-        chosen = Options(**{"type": "memory", "start": "beginning", "linger_seconds": 0, **options})
-        self.feed = feed
-        letters = DeadLetters(directory / "dead-letters.jsonl", chosen.dead_letter_bytes)
-        cursor = Cursor.load(directory / "cursor.json")
-        self.runner = Runner(Declared("there", kind, chosen), feed, cursor, letters, Surroundings("there"))
-        destination = self.runner._destination
-        assert isinstance(destination, MemoryDestination)
-        self.there = destination
-
-    async def heads(self) -> dict[Stream, int]:
-        return {stream: await self.feed.head(stream) for stream in STREAMS}
-
-    async def start(self) -> None:
-        await self.runner.start(await self.heads())
-
-    async def drain(self) -> None:
-        """Everything that can be delivered now."""
-        self.runner.wake(await self.heads())
-        self.runner._not_before = 0.0
-        while await self.runner.step():
-            pass
-
-
-class Picky(MemoryDestination):
-    """Refuses what ``poison`` names."""
-
-    poison: frozenset[int] = frozenset()
-
-    async def deliver(self, batch: Batch) -> bool:
-        if any(entry.position in self.poison for entry in batch.entries):
-            raise Refused("not this one")
-        return await super().deliver(batch)
+from tropa_collector.forward.destination import DeliveryError
+from tropa_collector.forward.memory import MemoryFeed
+from tropa_collector.forward.runner import FIRST_RETRY_SECONDS
 
 
 def test_everything_comes_once_and_in_order(tmp_path: Path) -> None:
@@ -161,89 +121,6 @@ def test_after_a_kill_the_same_batches_come_with_the_same_ids(tmp_path: Path, ki
         assert all(again[name] == positions for name, positions in sent.items() if name in again)
         joined = sent | again
         assert sorted(position for positions in joined.values() for position in positions) == list(range(1, 300))
-
-    asyncio.run(scenario())
-
-
-def test_poison_is_set_aside_and_its_neighbours_are_delivered(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        rig = Rig(tmp_path, feed_of(100), kind=Picky)
-        Picky.poison = frozenset((1, 50, 51, 100))
-        await rig.start()
-        await rig.drain()
-        assert sorted(rig.there.positions) == [n for n in range(1, 101) if n not in Picky.poison]
-        letters = rig.runner.letters.letters
-        assert [(letter.position, letter.message_id, letter.reason) for letter in letters] == [
-            (n, f"m-{n}", "not this one") for n in sorted(Picky.poison)
-        ]
-        Picky.poison = frozenset((50,))
-        assert rig.runner.replay() == 4
-        await rig.drain()
-        assert sorted(rig.there.positions) == [n for n in range(1, 101) if n != 50]
-        assert [letter.position for letter in DeadLetters(tmp_path / "dead-letters.jsonl", 10_000).letters] == [50]
-
-    asyncio.run(scenario())
-
-
-@pytest.mark.parametrize("poison", [range(1, 21), range(1, 51), [*range(1, 10), 40, 77], [*range(20, 60), 100]])
-def test_much_poison_at_the_head_blocks_nothing(tmp_path: Path, poison: Sequence[int]) -> None:
-    async def scenario() -> None:
-        rig = Rig(tmp_path, feed_of(100), kind=Picky)
-        Picky.poison = frozenset(poison)
-        await rig.start()
-        await rig.drain()
-        assert sorted(rig.there.positions) == [n for n in range(1, 101) if n not in Picky.poison]
-        assert sorted(letter.position for letter in rig.runner.letters.letters) == sorted(poison)
-
-    asyncio.run(scenario())
-
-
-def test_who_refuses_everything_is_not_asked_about_each_event(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        asked = []
-
-        class Closed(MemoryDestination):
-            async def deliver(self, batch: Batch) -> bool:
-                asked.append(len(batch.entries))
-                raise Refused("nothing")
-
-        rig = Rig(tmp_path, feed_of(500), kind=Closed, batch_events=500)
-        await rig.start()
-        await rig.drain()
-        assert rig.runner.letters.letters == []
-        assert len(asked) < 40
-
-    asyncio.run(scenario())
-
-
-def test_a_destination_that_refuses_everything_is_wrong_itself(tmp_path: Path) -> None:
-    """Nothing is set aside; the events wait until the operator has mended it."""
-
-    async def scenario() -> None:
-        rig = Rig(tmp_path, feed_of(100), kind=Picky)
-        Picky.poison = frozenset(range(1, 101))
-        await rig.start()
-        await rig.drain()
-        assert (rig.there.batches, rig.runner.letters.letters) == ([], [])
-        assert "refuses everything" in rig.runner.state()["last_error"]
-        Picky.poison = frozenset()
-        await rig.drain()
-        assert rig.there.positions == list(range(1, 101))
-
-    asyncio.run(scenario())
-
-
-def test_dead_letters_keep_to_their_budget(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        rig = Rig(tmp_path, feed_of(40), kind=Picky, dead_letter_bytes=1_000, batch_events=4)
-        Picky.poison = frozenset(range(1, 41, 2))
-        await rig.start()
-        await rig.drain()
-        file = tmp_path / "dead-letters.jsonl"
-        assert file.stat().st_size <= 1_000
-        state = rig.runner.state()
-        assert state["dead_lettered"] == 20 == state["dead_letters"] + state["dead_letters_dropped"]
-        assert rig.runner.letters.letters[-1].position == 39
 
     asyncio.run(scenario())
 
