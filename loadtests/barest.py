@@ -39,13 +39,12 @@ INSERT = {rows: "INSERT INTO events VALUES " + ",".join(["(NULL" + COLUMNS * ",?
 
 
 class Barest:
-    """The handler and its end of the writer's socket: two frames in flight, as the collector has them."""
+    """The handler and its end of the writer's socket: what came in one turn of the loop is one frame, as the collector has it."""
 
     def __init__(self) -> None:
         self.channel = Channel(self._answered)
         self._waiting: list[tuple[int, bytes]] = []
         self._futures: dict[int, asyncio.Future[None]] = {}
-        self._frames_out = 0
         self._number = 0
 
     async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
@@ -55,25 +54,22 @@ class Barest:
             message = await receive()
             parts.append(message["body"])
         self._number += 1
-        future = self._futures[self._number] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future = self._futures[self._number] = loop.create_future()
         self._waiting.append((self._number, _rows(orjson.loads(b"".join(parts)))))
-        self._pump()
+        if len(self._waiting) == 1:
+            loop.call_soon(self._send)
         await future
         await send(START)
         await send(BODY)
 
-    def _pump(self) -> None:
-        if self._waiting and self._frames_out < 2:
-            self.channel.send(tuple(self._waiting))
-            self._waiting.clear()
-            self._frames_out += 1
+    def _send(self) -> None:
+        self.channel.send(tuple(self._waiting))
+        self._waiting.clear()
 
-    def _answered(self, numbers: tuple[Any, ...]) -> None:
-        frames, *answered = numbers
-        self._frames_out -= frames
-        for number in answered:
+    def _answered(self, numbers: tuple[int, ...]) -> None:
+        for number in numbers:
             self._futures.pop(number).set_result(None)
-        self._pump()
 
 
 def _rows(body: dict[str, Any]) -> bytes:
@@ -99,7 +95,7 @@ def write(channel: socket.socket, file: str) -> None:
             connection.execute("BEGIN IMMEDIATE")
             _insert(connection, [row for _, rows in submissions for row in marshal.loads(rows)])
             connection.execute("COMMIT")
-            channel.sendall(encode((len(waiting), *(number for number, _ in submissions))))
+            channel.sendall(encode(tuple(number for number, _ in submissions)))
 
 
 def _insert(connection: sqlite3.Connection, rows: list[tuple[Any, ...]]) -> None:

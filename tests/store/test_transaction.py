@@ -119,14 +119,14 @@ def test_dedupe_holds_for_what_is_indexed_waiting_and_reopened(
 
 
 def test_a_small_commit_carries_a_small_part_of_a_run(connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trailing, "RUN_EVENTS", 100)
+    monkeypatch.setattr(trailing, "RUN_EVENTS", 96)
     monkeypatch.setattr(trailing, "SLICE_EVENTS", 8)
     transaction, indexed = Transaction(connection), [0]
     for number in range(250):
         transaction.commit([Submission([record(number)])])
         indexed.append(connection.execute("SELECT count(*) FROM dedupe").fetchone()[0])
     assert max(now - before for before, now in itertools.pairwise(indexed)) == 8
-    assert indexed[-1] == 200, "a run is in before the next is full"
+    assert indexed[-1] == 2 * 96, "a run is in before the next is full"
 
 
 def test_what_the_indexes_lack_after_a_crash_is_read_from_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

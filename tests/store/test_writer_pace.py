@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import socket
+import sqlite3
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from tropa_collector.store.protocol import Quarantined, Submission
+from tropa_collector.store.protocol import Quarantined, Record, Submission
 from tropa_collector.store.sqlite.file import FILE_NAME, Place, connect
 from tropa_collector.store.sqlite.migrate import migrate
 from tropa_collector.store.sqlite.writing import retention
-from tropa_collector.store.sqlite.writing.checkpoints import Mover
+from tropa_collector.store.sqlite.writing import writer as writer_module
+from tropa_collector.store.sqlite.writing.checkpoints import Checkpoints, Mover
 from tropa_collector.store.sqlite.writing.options import WriterOptions
 from tropa_collector.store.sqlite.writing.writer import CHECKPOINT_BYTES, Writer
 
@@ -23,6 +26,66 @@ class CountingMover(Mover):
     def start(self) -> None:
         self.started += 1
         super().start()
+
+
+class HeldMover(CountingMover):
+    """Its work ends when the test says so."""
+
+    def __init__(self, file: Path, *, synchronous: str) -> None:
+        super().__init__(file, synchronous=synchronous)
+        self.go_on = threading.Event()
+
+    def _move(self) -> float:
+        self.go_on.wait(10)
+        super()._move()
+        return 0.1
+
+    def let_go(self) -> None:
+        self.go_on.set()
+        deadline = time.monotonic() + 10
+        while not self.done and time.monotonic() < deadline:
+            time.sleep(0.001)
+        self.go_on.clear()
+
+
+def test_what_came_beside_a_round_goes_in_another_one_and_only_a_little_is_left_for_a_commit(tmp_path: Path) -> None:
+    connection = connect(tmp_path / FILE_NAME, synchronous="FULL")
+    migrate(connection)
+    mover, moved = HeldMover(tmp_path / FILE_NAME, synchronous="FULL"), list[sqlite3.Connection]()
+    ours, theirs = socket.socketpair()
+    writer = Writer(connection, Place(tmp_path / FILE_NAME), theirs, WriterOptions(), mover)
+
+    def commit(size: int) -> None:
+        writer._commit([(1, Submission([Record("web", 0, "track", "A", f"{time.time_ns()}", 1, 1, 1, "x" * size)]))])
+        ours.recv(10_000)
+
+    with ours, theirs, pytest.MonkeyPatch.context() as patched:
+        patched.setattr(writer_module, "move_log", moved.append)
+        commit(CHECKPOINT_BYTES)
+        assert (mover.started, moved) == (1, []), "much is due: a round beside the commits"
+        commit(CHECKPOINT_BYTES // 4)
+        mover.let_go()
+        assert mover.started == 1, "nothing has been committed since it ended: the log may be at its end"
+        commit(10)
+        assert (mover.started, moved) == (2, []), "much came beside the first round: a second"
+        commit(10)
+        mover.let_go()
+        commit(10)
+        assert (mover.started, moved) == (2, [connection]), "little came beside the second: the rest at once"
+        commit(10)
+        assert (mover.started, moved) == (2, [connection])
+    mover.close()
+    connection.close()
+
+
+def test_a_round_that_gains_nothing_is_the_last() -> None:
+    checkpoints = Checkpoints(CHECKPOINT_BYTES)
+    checkpoints.committed(CHECKPOINT_BYTES, 0.0)
+    checkpoints.began()
+    checkpoints.committed(CHECKPOINT_BYTES // 2, 0.0)
+    assert not checkpoints.ended(0.1), "as much would be left by the next one"
+    checkpoints.emptied()
+    assert not checkpoints.due
 
 
 def test_bad_events_alone_move_the_log_and_stay_within_quarantines_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

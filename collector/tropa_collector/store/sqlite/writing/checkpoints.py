@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import sys
+import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 LEAST_BYTES = 50_000
+LITTLE_BYTES = 50_000  # whoever commits moves so much in the time of a commit
 SECONDS = 0.25  # that a checkpoint may take
+NICENESS = 10
 
 
 class Checkpoints:
@@ -31,9 +36,15 @@ class Checkpoints:
     def began(self) -> None:
         self._moving, self._waiting = self._waiting, 0
 
-    def ended(self, seconds: float) -> None:
+    def ended(self, seconds: float) -> bool:
+        """Does another one beside the commits pay, that is, does it leave less than half of what this one did?"""
         moved, self._moving = self._moving, 0
         self._due_bytes = _in_time(moved, seconds) if moved and seconds > SECONDS else min(2 * self._due_bytes, self._most_bytes)
+        return LITTLE_BYTES < self._waiting < moved / 2
+
+    def emptied(self) -> None:
+        """Nothing of the log waits any longer."""
+        self._waiting = 0
 
 
 def _in_time(size: int, seconds: float) -> int:
@@ -43,14 +54,18 @@ def _in_time(size: int, seconds: float) -> int:
 class Mover:
     """Moves the log into the file, synced, on a connection and a thread of its own.
 
-    What is committed meanwhile stays in the log. It is little, and whoever commits moves it afterwards: only a log that is
-    moved to its end begins anew.
+    What is committed meanwhile stays in the log. Once it is little, whoever commits moves it: only a log that is moved to its
+    end begins anew.
+
+    It may start only when something was committed after everything that moved the log before. SQLite before 3.51.3 damages a
+    file whose log begins anew at the very moment in which another connection starts to move it; a log with something to move
+    does not begin anew.
     """
 
     def __init__(self, file: Path, *, synchronous: str) -> None:
         self._connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
         self._connection.execute(f"PRAGMA synchronous = {synchronous}")
-        self._thread = ThreadPoolExecutor(1, "checkpoints")
+        self._thread = ThreadPoolExecutor(1, "checkpoints", initializer=_stand_back)
         self._work: Future[float] | None = None
 
     @property
@@ -83,6 +98,12 @@ class Mover:
         """Only the last connection that is closed takes the log away with it: before the writer's own."""
         self._thread.shutdown()
         self._connection.close()
+
+
+def _stand_back() -> None:
+    """On Linux a thread has a niceness of its own: nobody waits for this one, and for the others somebody does."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
 def move_log(connection: sqlite3.Connection) -> None:

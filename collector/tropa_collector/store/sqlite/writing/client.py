@@ -1,4 +1,7 @@
-"""The collector's end of the writer process: a bounded queue, at most two frames in flight, supervision.
+"""The collector's end of the writer process: what waits for its commit, bounded in events, bytes and time; supervision.
+
+What came in one turn of the event loop goes to the writer as one frame, whatever the writer is at: it takes all that has
+arrived whenever it is free, so that nobody here has to guess how much makes a good commit.
 
 The writer's death is a fault like any other: what it had not answered is answered 503 (a retry is safe, dedupe is the
 store's), new requests are refused until the next writer has opened the file, and that one is started at once.
@@ -10,7 +13,6 @@ import asyncio
 import json
 import logging
 import time
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
@@ -27,9 +29,7 @@ from tropa_collector.store.sqlite.writing.submissions import encode_submission
 
 logger = logging.getLogger("tropa.store")
 
-FRAMES_IN_FLIGHT = 2  # so that the writer never waits for work
-MANY_EVENTS = 32  # of fewer, a frame sent ahead would hold what has come in this instant: a commit for each event
-FRAME_BYTES = 4_000_000  # of one frame: what one group commit takes
+SEND_BYTES = 100_000  # encoded: of so much it pays to send it before the turn of the loop is over
 PACE_SHARE = 0.7  # of queue_seconds: a checkpoint may come in between
 RESTART_SECONDS = 0.05
 LONGEST_RESTART_SECONDS = 1.0
@@ -39,10 +39,8 @@ _REOPENING = "The store is being opened again."
 
 
 class Waiting(NamedTuple):
-    """A submission on its way: encoded at once, while its values are warm, so that none of them outlives the request's turn."""
+    """A submission without its content."""
 
-    number: int
-    encoded: bytes
     events: int
     size: int
     future: asyncio.Future[Sequence[int]]
@@ -69,9 +67,9 @@ class SqliteLog:
         self._pace = Pace(settings.queue_bytes, PACE_SHARE * settings.queue_seconds)
         self._busy_since = 0.0  # when the writer could begin with the frame that it is to answer next
         self._queue_seconds = settings.queue_seconds
-        self._waiting: deque[Waiting] = deque()
-        self._in_flight: dict[int, Waiting] = {}
-        self._frames_out: deque[int] = deque()  # submissions in each unanswered frame
+        self._waiting: dict[int, Waiting] = {}  # by number
+        self._unsent: list[bytes] = []  # encoded at once, while their values are warm
+        self._unsent_bytes = 0
         self._events = 0
         self._bytes = 0
         self._number = 0
@@ -118,40 +116,42 @@ class SqliteLog:
     async def commit(self, submission: Submission) -> Sequence[int]:
         if (refused := self.refusal()) is not None:
             raise refused
-        self._number += 1
-        size = submission.size
-        future: asyncio.Future[Sequence[int]] = asyncio.get_running_loop().create_future()
-        events = submission.events
-        encoded = encode_submission(self._number, submission)
-        self._waiting.append(Waiting(self._number, encoded, events, size, future, time.monotonic()))
-        self._events += events
-        self._bytes += size
-        self._pump()
-        del submission
+        future = self._take(submission)
+        del submission  # while its request waits, nothing holds it
         return await future
+
+    def _take(self, submission: Submission) -> asyncio.Future[Sequence[int]]:
+        self._number += 1
+        loop, now = asyncio.get_running_loop(), time.monotonic()
+        waiting = Waiting(submission.events, submission.size, loop.create_future(), now)
+        if not self._waiting:
+            self._busy_since = now
+        self._waiting[self._number] = waiting
+        self._events += waiting.events
+        self._bytes += waiting.size
+        encoded = encode_submission(self._number, submission)
+        self._unsent.append(encoded)
+        self._unsent_bytes += len(encoded)
+        if self._unsent_bytes >= SEND_BYTES:
+            self._send()
+        elif len(self._unsent) == 1:
+            loop.call_soon(self._send)
+        return waiting.future
 
     # -- frames
 
     def _oldest_seconds(self) -> float:
-        if self._in_flight:
-            return time.monotonic() - next(iter(self._in_flight.values())).since
+        if self._waiting:
+            return time.monotonic() - next(iter(self._waiting.values())).since
         return 0.0
 
-    def _pump(self) -> None:
-        while self._waiting and len(self._frames_out) < self._frames_allowed() and self._channel is not None:
-            frame, size = [], 0
-            while self._waiting and size < FRAME_BYTES:
-                waiting = self._waiting.popleft()
-                frame.append(waiting.encoded)
-                size += waiting.size
-                self._in_flight[waiting.number] = waiting._replace(encoded=b"")
-            if not self._frames_out:
-                self._busy_since = time.monotonic()
-            self._frames_out.append(len(frame))
-            self._channel.send(tuple(frame))
+    def _send(self) -> None:
+        if self._unsent and self._channel is not None:  # without one, whoever waits is answered once the writer has ended
+            self._channel.send(tuple(self._unsent))
+            self._forget_unsent()
 
-    def _frames_allowed(self) -> int:
-        return FRAMES_IN_FLIGHT if self._events >= MANY_EVENTS else 1
+    def _forget_unsent(self) -> None:
+        self._unsent, self._unsent_bytes = [], 0
 
     def _on_message(self, message: tuple[Any, ...]) -> None:
         kind = message[0]
@@ -159,24 +159,22 @@ class SqliteLog:
             self._keep_pace(message[1])
             for number, flags in message[1]:
                 self._settle(number, flags)
-            self._answered(len(message[1]))
         elif kind == "nack":
             error = Unavailable(message[3], code=message[2], retry_after_seconds=2)
             self._set_state(StoreState(False, message[2], message[3]))
             for number in message[1]:
                 self._settle(number, error)
-            self._answered(len(message[1]))
         elif kind == "state":
             self._set_state(StoreState(True))
 
     def _keep_pace(self, answers: Sequence[tuple[int, Any]]) -> None:
-        now, size = time.monotonic(), sum(self._in_flight[number].size for number, _ in answers)
+        now, size = time.monotonic(), sum(self._waiting[number].size for number, _ in answers)
         if size:  # an operator's request says nothing of the disk
             self._pace.committed(size, now - self._busy_since)
         self._busy_since = now
 
     def _settle(self, number: int, result: Sequence[int] | Unavailable) -> None:
-        _, _, events, size, future, since = self._in_flight.pop(number)
+        events, size, future, since = self._waiting.pop(number)
         self._events -= events
         self._bytes -= size
         self.commit_seconds = time.monotonic() - since
@@ -186,12 +184,6 @@ class SqliteLog:
             future.set_exception(result)
         else:
             future.set_result(result)
-
-    def _answered(self, submissions: int) -> None:
-        """An answer covers one frame or, when the writer took two at once, both."""
-        while submissions > 0 and self._frames_out:
-            submissions -= self._frames_out.popleft()
-        self._pump()
 
     def _set_state(self, state: StoreState) -> None:
         if state.ready != self._state.ready and not self._stopping:
@@ -291,18 +283,14 @@ class SqliteLog:
             logger.error("writer process ended with %s", code)
             self._set_state(StoreState(False, "store_down", _REOPENING))
         lost = Unavailable(_REOPENING, code="store_down", retry_after_seconds=1)
-        self._frames_out.clear()
-        for number in list(self._in_flight):
+        self._forget_unsent()
+        for number in list(self._waiting):
             self._settle(number, lost)
-        while self._waiting:
-            waiting = self._waiting.popleft()
-            self._in_flight[waiting.number] = waiting
-            self._settle(waiting.number, lost)
 
     async def stop(self, *, seconds: float) -> int:
         """Commit what waits, close the file, and say how many events were left unanswered (0 unless time ran out)."""
         deadline = time.monotonic() + seconds
-        while (self._in_flight or self._waiting) and time.monotonic() < deadline:  # noqa: ASYNC110 - a bounded wait at start or stop
+        while self._waiting and time.monotonic() < deadline:  # noqa: ASYNC110 - a bounded wait at start or stop
             await asyncio.sleep(0.005)
         left = self._events
         self._stopping = True

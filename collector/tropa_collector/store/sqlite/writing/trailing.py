@@ -14,11 +14,10 @@ is certain), and only then of the index, in one set-based query. What an event a
 from __future__ import annotations
 
 import sqlite3
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
-from itertools import chain, islice
+from itertools import chain
 from operator import add, itemgetter
 from struct import unpack
 
@@ -26,9 +25,12 @@ from tropa_collector.store.deeds import Deed, deeds_of
 from tropa_collector.store.hashing import hash64
 from tropa_collector.store.protocol import Record
 
-RUN_EVENTS = 8_192  # keys that go in together; what a restart reads from the log is at most twice this
-SLICE_EVENTS = 128  # that a small commit carries: somebody waits for it
-SEEN_KEYS = 32_768  # also catches a retry that was stamped anew, best effort
+RUN_EVENTS = 8_192  # keys that go in together; what a restart reads from the log is hardly more than twice this
+PARTS = 8  # of a run, sorted as they fill: joining them takes no longer than a commit
+SLICE_EVENTS = 48  # that a small commit carries: somebody waits for it
+SEEN_KEYS = (
+    32_768  # of one generation, of which there are two: more than wait. It also catches a retry that was stamped anew, best effort
+)
 FILTER_EVENTS = 1 << 19  # of one generation, of which there are two
 FILTER_BITS = 1 << 23
 AHEAD_US = 10_000_000  # a clock further ahead than this is always asked of the index
@@ -38,7 +40,7 @@ _TIMELINE = {rows: "INSERT OR IGNORE INTO timeline VALUES " + ",".join(["(?1,?,?
 _DEEDS = {rows: "INSERT OR IGNORE INTO deeds VALUES " + ",".join(["(?1,?,?,?,?)"] * rows) for rows in _CHUNKS}
 _INDEXES = ((_DEDUPE, 3), (_TIMELINE, 3), (_DEEDS, 4))  # of each its statements and its columns, the run apart
 
-_FIRST, _SECOND = itemgetter(0), itemgetter(1)
+_FIRST = itemgetter(0)
 
 #: Of dedupe: original_at, key, event id. Of the timeline: identifier, timestamp, event id.
 Entry = tuple[int, int, int]
@@ -55,6 +57,38 @@ class _Run:
 
     def ends_with(self, more: tuple[int, ...]) -> bool:
         return all(start + step == len(rows) for rows, start, step in zip(self.rows, self.written, more, strict=True))
+
+
+@dataclass(slots=True)
+class _Part:
+    """What some commits brought, in the order of their events' ids until it is closed."""
+
+    entries: list[Entry] = field(default_factory=list)
+    places: list[Entry] = field(default_factory=list)
+    deeds: list[Deed] = field(default_factory=list)
+    number: int = 0
+    through_id: int = 0
+
+    def closed(self) -> _Part:
+        """Sorted. Sorting is stable: by the first numbers and the order of arrival is enough for neighbours to share pages."""
+        self.number, self.through_id = self.entries[0][2], self.entries[-1][2]
+        self.entries.sort(key=_FIRST)
+        self.places.sort(key=_FIRST)
+        self.deeds.sort()
+        return self
+
+
+def _joined(parts: Sequence[_Part]) -> Iterator[_Run | None]:
+    """The run that these parts make, in steps: sorting what is sorted in parts is a merge."""
+    entries = [entry for part in parts for entry in part.entries]
+    entries.sort(key=_FIRST)
+    yield None
+    places = [place for part in parts for place in part.places]
+    places.sort(key=_FIRST)
+    yield None
+    deeds = [deed for part in parts for deed in part.deeds]
+    deeds.sort()
+    yield _Run(parts[0].number, parts[-1].through_id, (entries, places, deeds))
 
 
 def source_salt(source: str) -> int:
@@ -100,11 +134,10 @@ class Trailing:
         (self.through_id,) = connection.execute("SELECT value FROM counters WHERE name = 'dedupe_through_id'").fetchone()
         (newest,) = connection.execute("SELECT max(original_at) FROM dedupe").fetchone()
         self.filter = Filter(newest or 0)
-        self.seen: dict[int, None] = {}  # keys of the latest events, waiting ones among them
+        self.seen: tuple[set[int], set[int]] = set(), set()  # keys of the latest events, waiting ones among them
         self._salts: dict[str, int] = {}
-        self._waiting: list[Entry] = []
-        self._places: list[Entry] = []
-        self._deeds: list[Deed] = []
+        self._part = _Part()  # takes in what is committed
+        self._parts: list[_Part] = []  # of the next run
         self._run: _Run | None = None
         self._closing: Iterator[_Run | None] | None = None
         self._sliced: tuple[int, ...] = (0, 0, 0)
@@ -144,11 +177,13 @@ class Trailing:
 
     def known(self, records: Sequence[Record], keys: Sequence[int]) -> set[tuple[int, int]]:
         """Of the records that ``seen`` and the filter leave open, those that the index holds."""
-        seen, forgotten_until = self.seen, self.filter.forgotten_until
+        (newest, older), forgotten_until = self.seen, self.filter.forgotten_until
         wanted = [
             (record[6], key)
             for record, key, maybe in zip(records, keys, self.filter.maybe(keys), strict=True)
-            if (maybe or record[6] <= forgotten_until or record[6] > record[5] + AHEAD_US) and key not in seen
+            if (maybe or record[6] <= forgotten_until or record[6] > record[5] + AHEAD_US)
+            and key not in newest
+            and key not in older
         ]
         return self.lookup(wanted) if wanted else set()
 
@@ -168,15 +203,18 @@ class Trailing:
 
     def extend(self, entries: list[Entry], places: list[Entry], deeds: list[Deed], *, ceiling: int) -> None:
         """Take in events that are now on disk, with their places in the timeline and what they tell."""
-        self._waiting += entries
-        self._places += places
-        self._deeds += deeds
+        part = self._part
+        part.entries += entries
+        part.places += places
+        part.deeds += deeds
+        if len(part.entries) * PARTS >= RUN_EVENTS:
+            self._part = _Part()
+            self._parts.append(part.closed())
         self.filter.add(entries, ceiling)
-        self.seen.update(dict.fromkeys([entry[1] for entry in entries]))
-        excess = len(self.seen) - SEEN_KEYS
-        if excess > 0:
-            for key in list(islice(self.seen, excess)):
-                del self.seen[key]
+        newest, _ = self.seen
+        newest.update([entry[1] for entry in entries])
+        if len(newest) >= SEEN_KEYS:
+            self.seen = set(), newest
 
     def write_slice(self, events: int) -> None:
         """Inside a transaction: add the next rows, at least a slice and more than the transaction brought events."""
@@ -196,9 +234,10 @@ class Trailing:
     def _closed_run(self, *, at_once: bool) -> _Run | None:
         """The next run, once enough waits and all of it is sorted; a step of that a call, or all steps ``at_once``."""
         if self._closing is None:
-            if len(self._waiting) < RUN_EVENTS:
+            if sum(len(part.entries) for part in self._parts) < RUN_EVENTS:
                 return None
-            self._closing = self._close_run()
+            parts, self._parts = self._parts, []
+            self._closing = _joined(parts)
         for run in self._closing:
             if run is not None:
                 self._closing = None
@@ -206,23 +245,6 @@ class Trailing:
             if not at_once:
                 break
         return None
-
-    def _close_run(self) -> Iterator[_Run | None]:
-        entries, self._waiting = self._waiting[:RUN_EVENTS], self._waiting[RUN_EVENTS:]
-        number, through_id = entries[0][2], entries[-1][2]
-        inside = bisect_right(self._places, through_id, key=itemgetter(2))
-        places, self._places = self._places[:inside], self._places[inside:]
-        inside = bisect_right(self._deeds, through_id, key=itemgetter(3))
-        deeds, self._deeds = self._deeds[:inside], self._deeds[inside:]
-        # Sorting is stable: by the first numbers and the order of arrival is enough for neighbours to share pages.
-        entries.sort(key=_FIRST)
-        yield None
-        places.sort(key=_FIRST)
-        yield None
-        deeds.sort(key=_SECOND)
-        yield None
-        deeds.sort(key=_FIRST)
-        yield _Run(number, through_id, (entries, places, deeds))
 
     def _insert(self, statements: dict[int, str], columns: int, rows: Sequence[tuple[int, ...]], run: tuple[int, ...]) -> None:
         values, start = list(chain.from_iterable(rows)), 0

@@ -39,7 +39,7 @@ _INSERT = {rows: "INSERT INTO events VALUES " + ",".join(["(" + ",".join("?" * _
 _SOURCE, _TYPE, _NAME = itemgetter(0), itemgetter(2), itemgetter(3)
 _MINUTE: Final = 60_000_000
 _NOTHING: Final[frozenset[tuple[int, int]]] = frozenset()
-_NO_KEYS: Final[dict[int, None]] = {}
+_NO_KEYS: Final[tuple[frozenset[int], frozenset[int]]] = frozenset(), frozenset()
 
 Rollup = tuple[int, str, str, str, int]
 
@@ -168,11 +168,11 @@ class Transaction:
     def _number(self, records: Sequence[Record], keys: Sequence[int], work: _Work) -> bytes:
         """Of each record whether it is new (0) or a duplicate; the new ones get the next ids."""
         trailing, dedupe = self.trailing, self._dedupe
-        known, seen = (trailing.known(records, keys), trailing.seen) if dedupe else (_NOTHING, _NO_KEYS)
+        known, (newest, older) = (trailing.known(records, keys), trailing.seen) if dedupe else (_NOTHING, _NO_KEYS)
         flags, fresh, next_id = bytearray(len(keys)), set[int](), self._last_id + 1
         for position, (record, key) in enumerate(zip(records, keys, strict=True)):
             original_at = record[6]
-            if key in seen or (dedupe and key in fresh) or (known and (original_at, key) in known):
+            if key in newest or key in older or (dedupe and key in fresh) or (known and (original_at, key) in known):
                 flags[position] = Outcome.DUPLICATE
                 continue
             fresh.add(key)

@@ -19,6 +19,7 @@ import socket
 import sqlite3
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ from tropa_collector.store.sqlite.writing.submissions import decode_submission
 from tropa_collector.store.sqlite.writing.transaction import Transaction
 
 LOCK_SECONDS = 5.0  # a predecessor may still be committing what it received
+GROUP_BYTES = 4_000_000  # received: of one group commit
 CHECKPOINT_BYTES = 8_000_000  # of event bodies; twice that and a little in the log
 PURGED_ROW_BYTES = 500  # a row's share of the pages that a purge writes
 IDLE_SECONDS = 1.0
@@ -76,16 +78,17 @@ class Writer:
         self.checkpoint()
 
     def _receive(self) -> tuple[list[tuple[int, Submission]], bool]:
-        """Wait for something, then take all that is there; the second value says whether more may come."""
+        """Wait for something, then take what is there, as much as makes one commit; the second value says whether more may come."""
         taken: list[tuple[int, Submission]] = []
-        timeout = IDLE_SECONDS
-        while select.select([self._channel], [], [], timeout)[0]:
+        timeout, size = IDLE_SECONDS, 0
+        while size < GROUP_BYTES and select.select([self._channel], [], [], timeout)[0]:
             try:
                 data = self._channel.recv(_RECEIVE_BYTES)
             except ConnectionResetError:  # the collector died with answers unread: an end like any other
                 data = b""
             if not data:
                 return taken, False
+            size += len(data)
             for message in self._frames.feed(data):
                 taken.extend(map(decode_submission, message))
             timeout = 0.0 if taken else IDLE_SECONDS
@@ -93,6 +96,7 @@ class Writer:
 
     def _commit(self, numbered: list[tuple[int, Submission]]) -> None:
         submissions, started = [submission for _, submission in numbered], time.monotonic()
+        moved = self._mover.done
         try:
             self._place.expect_unchanged()
             outcomes = self._outcomes(submissions)
@@ -106,25 +110,35 @@ class Writer:
         seconds = time.monotonic() - started
         self._send(("acks", [(number, flags) for (number, _), flags in zip(numbered, outcomes, strict=True)]))
         self._recovered()
-        self._checkpoints.committed(sum(submission.size for submission in submissions), seconds)
-        self._move_when_due()
+        size = sum(submission.size for submission in submissions)
+        self._checkpoints.committed(size, seconds)
+        self._move_when_due(moved=moved and size > 0)
         self._purge(sum(submission.events for submission in submissions))
 
-    def _move_when_due(self) -> None:
-        if self._mover.done or (self._mover.busy and self._checkpoints.due):  # or the disk does not keep up: it is waited for
+    def _move_when_due(self, *, moved: bool) -> None:
+        """``moved``: the mover had done its part before the newest commit, which therefore is not in the file (``Mover``)."""
+        if self._mover.busy and self._checkpoints.due:  # the disk does not keep up: it is waited for
             self.checkpoint()
+        elif moved:
+            self._go_on()
         elif self._checkpoints.due and not self._mover.busy:
-            self._checkpoints.began()
-            self._mover.start()
+            self._start_mover()
+
+    def _go_on(self) -> None:
+        """Much has been committed meanwhile: another round beside the commits. Or little: the rest at once."""
+        with _put_off_if_full():
+            if self._checkpoints.ended(self._mover.wait()):
+                self._start_mover()
+            else:
+                self.checkpoint()
+
+    def _start_mover(self) -> None:
+        self._checkpoints.began()
+        self._mover.start()
 
     def _purge(self, events: int) -> None:
-        """A full disk, which has no room to write down what goes, puts it off."""
-        try:
+        with _put_off_if_full():
             rows = self._retention.committed(events)
-        except sqlite3.Error as error:
-            if _fault(error)[0] != "disk_full":
-                raise
-        else:
             self._checkpoints.committed(PURGED_ROW_BYTES * rows, 0.0)
 
     def _outcomes(self, submissions: list[Submission]) -> list[Any]:
@@ -144,7 +158,7 @@ class Writer:
             if self._mover.busy:
                 self.checkpoint()
             self._purge(0)
-            self._move_when_due()
+            self._move_when_due(moved=False)
         except sqlite3.Error as error:
             if _fault(error)[0] not in _WAITED_FOR:
                 raise
@@ -155,18 +169,26 @@ class Writer:
             self._send(("state", True, "", ""))
 
     def checkpoint(self) -> None:
-        """Move the rest of the log into the file, synced; a full disk puts it off."""
-        try:
+        """Move the rest of the log into the file, synced."""
+        with _put_off_if_full():
             if self._mover.busy:
                 self._checkpoints.ended(self._mover.wait())
             move_log(self._connection)
-        except sqlite3.Error as error:
-            if _fault(error)[0] != "disk_full":
-                raise
+            self._checkpoints.emptied()
 
     def _send(self, message: tuple[Any, ...]) -> None:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the collector is gone; what it sent is committed
             self._channel.sendall(encode(message))
+
+
+@contextlib.contextmanager
+def _put_off_if_full() -> Iterator[None]:
+    """A full disk has no room for what is moved, or to write down what goes: it is done another time."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        if _fault(error)[0] != "disk_full":
+            raise
 
 
 def _fault(error: sqlite3.Error) -> tuple[str, str]:
