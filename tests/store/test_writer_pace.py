@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tropa_collector.store.protocol import Quarantined, Record, Submission
+from tropa_collector.store.protocol import Operation, Quarantined, Record, Ref, Submission
 from tropa_collector.store.sqlite.file import FILE_NAME, Place, connect
 from tropa_collector.store.sqlite.migrate import migrate
 from tropa_collector.store.sqlite.writing import retention
@@ -74,6 +74,24 @@ def test_what_came_beside_a_round_goes_in_another_one_and_only_a_little_is_left_
         assert (mover.started, moved) == (2, [connection]), "little came beside the second: the rest at once"
         commit(10)
         assert (mover.started, moved) == (2, [connection])
+    mover.close()
+    connection.close()
+
+
+def test_an_operators_request_that_waited_for_a_round_may_come_with_events(tmp_path: Path) -> None:
+    connection = connect(tmp_path / FILE_NAME, synchronous="FULL")
+    migrate(connection)
+    mover = HeldMover(tmp_path / FILE_NAME, synchronous="FULL")
+    ours, theirs = socket.socketpair()
+    writer = Writer(connection, Place(tmp_path / FILE_NAME), theirs, WriterOptions(), mover)
+    event = Submission([Record("web", 0, "track", "A", "m1", 1, 1, 1, "x" * CHECKPOINT_BYTES)])
+    with ours, theirs:
+        writer._commit([(1, event)])
+        mover.let_go()
+        another = Submission([Record("web", 0, "track", "A", "m2", 1, 2, 1, "{}")])
+        asked = Operation("lift_quarantine", {"identifier": Ref("user_id", "nobody"), "actor": "anna", "reason": "r"})
+        writer._commit([(2, another), (3, Submission(operation=asked))])
+        assert not mover.busy
     mover.close()
     connection.close()
 

@@ -28,9 +28,7 @@ from tropa_collector.store.protocol import Record
 RUN_EVENTS = 8_192  # keys that go in together; what a restart reads from the log is hardly more than twice this
 PARTS = 8  # of a run, sorted as they fill: joining them takes no longer than a commit
 SLICE_EVENTS = 48  # that a small commit carries: somebody waits for it
-SEEN_KEYS = (
-    32_768  # of one generation, of which there are two: more than wait. It also catches a retry that was stamped anew, best effort
-)
+SEEN_KEYS = 32_768  # of one generation, of which there are two: more than wait; they also catch retries stamped anew, best effort
 FILTER_EVENTS = 1 << 19  # of one generation, of which there are two
 FILTER_BITS = 1 << 23
 AHEAD_US = 10_000_000  # a clock further ahead than this is always asked of the index

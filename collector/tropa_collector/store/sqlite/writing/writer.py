@@ -112,7 +112,7 @@ class Writer:
         self._recovered()
         size = sum(submission.size for submission in submissions)
         self._checkpoints.committed(size, seconds)
-        self._move_when_due(moved=moved and size > 0)
+        self._move_when_due(moved=moved and size > 0 and self._mover.busy)  # an operator's request has waited for it
         self._purge(sum(submission.events for submission in submissions))
 
     def _move_when_due(self, *, moved: bool) -> None:
