@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -141,3 +143,11 @@ def test_no_name_says_nothing(file: Path) -> None:
 def test_the_sdk_stands_alone() -> None:
     named = {module for file in SDK_FILES for module in imports(file)}
     assert [module for module in named if module.partition(".")[0] == "tropa_collector"] == []
+
+
+def test_the_writer_process_loads_no_more_than_it_needs() -> None:
+    """Each of these takes megabytes of a process that does nothing with them."""
+    writer = "tropa_collector.store.sqlite.writing.writer"
+    unwanted = ("_hashlib", "ssl", "asyncio", "pydantic", "starlette", "uvicorn", "phonenumbers", "ua_parser")
+    asked = f"import sys, {writer}; print([name for name in {unwanted} if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout == "[]\n"

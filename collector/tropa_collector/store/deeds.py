@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from hashlib import blake2b
 from typing import Final
+
+from tropa_collector.store.hashing import blake2b
 
 TOUCH: Final = 0
 #: deed, identifier, timestamp, event id.

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
+#: hashlib's own BLAKE2b. hashlib itself would load OpenSSL beside it: three megabytes that the writer process has no use for.
+from _blake2 import blake2b
+
+__all__ = ("blake2b", "hash64")
 
 
 def hash64(text: str) -> int:

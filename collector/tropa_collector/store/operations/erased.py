@@ -8,12 +8,12 @@ The key is a file beside the store, ``erasure.key``, mode 0600. A backup that is
 from __future__ import annotations
 
 from collections.abc import Set
-from hashlib import blake2b
 from typing import Any, Final
 
 import orjson
 
 from tropa_collector.identity.records import Key
+from tropa_collector.store.hashing import blake2b
 from tropa_collector.store.operations.mentions import CUT, Mentions
 
 MARK: Final = "\x1a"  # a control character: no value that an event brings can begin with it

@@ -8,7 +8,7 @@ A device that somebody else logged in on stays with them, without what it did wh
 from __future__ import annotations
 
 import json
-import secrets
+import os
 import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -69,7 +69,7 @@ def _now() -> int:
 
 
 def _name() -> str:
-    return f"erase-{secrets.token_hex(8)}"
+    return f"erase-{os.urandom(8).hex()}"
 
 
 def _key(row: Identifier) -> Key:

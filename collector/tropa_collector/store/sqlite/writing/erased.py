@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import sqlite3
 from pathlib import Path
 from typing import Final
@@ -33,7 +32,7 @@ def make_key(directory: Path | None) -> bytes:
     key = read_key(directory)
     if key is not None or directory is None:
         return key or b"in memory"
-    key = secrets.token_bytes(_KEY_BYTES)
+    key = os.urandom(_KEY_BYTES)
     partial = directory / (KEY_FILE + ".partial")
     with contextlib.suppress(FileNotFoundError):
         partial.unlink()

@@ -16,13 +16,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from itertools import chain
 from operator import add, itemgetter
 from struct import unpack
 
 from tropa_collector.store.deeds import Deed, deeds_of
-from tropa_collector.store.hashing import hash64
+from tropa_collector.store.hashing import blake2b, hash64
 from tropa_collector.store.protocol import Record
 
 RUN_EVENTS = 8_192  # keys that go in together; what a restart reads from the log is hardly more than twice this
