@@ -47,3 +47,4 @@ def test_a_guesser_is_told_to_wait_and_a_session_lives_on(tmp_path: Path) -> Non
         assert "Too many wrong tokens" in answers[-1].text
         assert guesser.post("/sign-in", token=collector.admin_token).status == 429
         assert operator.get("/").status == 200
+        assert collector.metrics()['tropa_requests_total{route="admin",status="401"}'] == MOST_ATTEMPTS
