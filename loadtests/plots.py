@@ -83,7 +83,7 @@ def latency(found: Found) -> Any:
                     axes.plot(100 * one["load"], one[name], "o", markerfacecolor="white", color=color)
         for target, color in ((P50_MS, GOOD), (P99_MS, OTHER)) if shape == "single" else ():
             axes.hlines(target, 42, 58, color=color, linestyle=(0, (2, 1)), linewidth=2)
-            axes.annotate(f"target {target:g}", (58, target), xytext=(3, -3), textcoords="offset points", color=color)
+            axes.annotate(f"target {target:g}", (42, target), xytext=(-3, -3), textcoords="offset points", ha="right", color=color)
         axes.set_title("single events" if shape == "single" else "batches of 100")
         axes.set_xlabel("% of saturation (hollow: without syncs)")
         axes.set_xticks([10, 50, 80])
