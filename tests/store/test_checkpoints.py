@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -52,3 +53,25 @@ def test_a_fault_of_the_disk_reaches_whoever_commits(tmp_path: Path, monkeypatch
         mover.wait()
     assert not mover.busy, "the next one may begin"
     mover.close()
+
+
+@pytest.mark.parametrize("niceness", [0, 19])
+def test_a_collector_that_stands_back_itself_or_may_not_moves_its_log(
+    niceness: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = list[int]()
+
+    def refuse(_: int, __: int, wanted: int) -> None:
+        asked.append(wanted)
+        raise PermissionError
+
+    monkeypatch.setattr(os, "getpriority", lambda _, __: niceness)
+    monkeypatch.setattr(os, "setpriority", refuse)
+    connection = connect(tmp_path / FILE_NAME, synchronous="FULL")
+    connection.execute("CREATE TABLE things (text)")
+    mover = Mover(tmp_path / FILE_NAME, synchronous="FULL")
+    mover.start()
+    assert mover.wait() >= 0
+    assert asked == [max(niceness, checkpoints.NICENESS)], "never less than it has: only root may take that back"
+    mover.close()
+    connection.close()

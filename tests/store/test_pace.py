@@ -17,7 +17,7 @@ STEP = 0.001
 
 
 def longest_wait(bytes_per_second: float, *, fixed_seconds: float, checkpoint_share: float, pace: Pace) -> float:
-    """Of events let in during the second half of a minute, two frames in flight, checkpoints in between."""
+    """Of events let in during the second half of a minute, in commits of 4 000 at most, checkpoints in between."""
     checkpoints = Checkpoints(8_000_000)
     waiting: deque[float] = deque()
     frames: deque[list[float]] = deque()

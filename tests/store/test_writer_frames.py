@@ -6,6 +6,8 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tropa_collector.errors import Unavailable
 from tropa_collector.settings import Settings
 from tropa_collector.store.protocol import Record, StoreState, Submission
@@ -71,6 +73,17 @@ def test_much_is_sent_before_the_turn_is_over(tmp_path: Path) -> None:
         for frame in (0, 1):
             writer.answer(frame, many)
         assert [len(outcome) for outcome in await asyncio.gather(*commits)] == [many] * 2
+
+    asyncio.run(story())
+
+
+def test_what_cannot_be_encoded_leaves_nothing_waiting(tmp_path: Path) -> None:
+    async def story() -> None:
+        log, _ = opened(tmp_path)
+        with pytest.raises(ValueError, match="unmarshallable"):
+            await log.commit(Submission([Record("web", 0, "track", "A", "1", 1, 1, 1, "{}", object())]))  # type: ignore[arg-type]
+        gauges = log.gauges()
+        assert (gauges["queue_events"], gauges["queue_bytes"], gauges["queue_oldest_seconds"]) == (0, 0, 0)
 
     asyncio.run(story())
 

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 LEAST_BYTES = 50_000
@@ -103,7 +104,9 @@ class Mover:
 def _stand_back() -> None:
     """On Linux a thread has a niceness of its own: nobody waits for this one, and for the others somebody does."""
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        thread = threading.get_native_id()
+        with suppress(OSError):  # a sandbox: it goes on as it is
+            os.setpriority(os.PRIO_PROCESS, thread, max(NICENESS, os.getpriority(os.PRIO_PROCESS, thread)))
 
 
 def move_log(connection: sqlite3.Connection) -> None:

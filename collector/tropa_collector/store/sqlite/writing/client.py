@@ -122,6 +122,7 @@ class SqliteLog:
 
     def _take(self, submission: Submission) -> asyncio.Future[Sequence[int]]:
         self._number += 1
+        encoded = encode_submission(self._number, submission)
         loop, now = asyncio.get_running_loop(), time.monotonic()
         waiting = Waiting(submission.events, submission.size, loop.create_future(), now)
         if not self._waiting:
@@ -129,7 +130,6 @@ class SqliteLog:
         self._waiting[self._number] = waiting
         self._events += waiting.events
         self._bytes += waiting.size
-        encoded = encode_submission(self._number, submission)
         self._unsent.append(encoded)
         self._unsent_bytes += len(encoded)
         if self._unsent_bytes >= SEND_BYTES:

@@ -81,7 +81,7 @@ class Writer:
         """Wait for something, then take what is there, as much as makes one commit; the second value says whether more may come."""
         taken: list[tuple[int, Submission]] = []
         timeout, size = IDLE_SECONDS, 0
-        while size < GROUP_BYTES and select.select([self._channel], [], [], timeout)[0]:
+        while (size < GROUP_BYTES or not taken) and select.select([self._channel], [], [], timeout)[0]:
             try:
                 data = self._channel.recv(_RECEIVE_BYTES)
             except ConnectionResetError:  # the collector died with answers unread: an end like any other
