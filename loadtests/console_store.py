@@ -93,9 +93,11 @@ def _seed(connection: sqlite3.Connection, persons: tuple[int, ...]) -> None:
         connection.execute(f"CREATE TEMP TABLE seed_{table} AS SELECT * FROM {table} WHERE {key} > {own}")
     connection.execute("CREATE TEMP TABLE seed_events AS SELECT * FROM events")
     connection.execute("CREATE TEMP TABLE seed_deeds (deed INTEGER, id INTEGER, identifier INTEGER)")
-    told = connection.execute("SELECT type, name, body, identifier, id FROM events").fetchall()
+    told = connection.execute("SELECT type, name, touch, identifier, id FROM events").fetchall()
     deeds = [
-        (deed[0], deed[3], deed[1]) for type_, name, body, whose, at in told for deed in deeds_of(type_, name, body, (whose, 0, at))
+        (deed[0], deed[3], deed[1])
+        for type_, name, touch, whose, at in told
+        for deed in deeds_of(type_, name, (whose, 0, at), touch=touch)
     ]
     connection.executemany("INSERT INTO temp.seed_deeds VALUES (?, ?, ?)", deeds)
     connection.execute("DELETE FROM events")

@@ -8,7 +8,6 @@ The least of several rounds, in microseconds an event, and as a ratio to ``orjso
 from __future__ import annotations
 
 import argparse
-import marshal
 import tempfile
 import time
 from collections.abc import Callable
@@ -29,9 +28,10 @@ from tropa_collector.receive.keys import Source
 from tropa_collector.receive.receipt import Receipt
 from tropa_collector.settings import Settings
 from tropa_collector.store.memory import MemoryStore
-from tropa_collector.store.protocol import Record, Submission
+from tropa_collector.store.protocol import Submission
 from tropa_collector.store.sqlite.file import connect
 from tropa_collector.store.sqlite.migrate import migrate
+from tropa_collector.store.sqlite.writing.submissions import encode_submission, received
 from tropa_collector.store.sqlite.writing.transaction import Transaction
 
 ROUNDS = 40
@@ -84,7 +84,7 @@ def of_the_collector(stages: Stages, batch: int) -> dict[str, float]:
         return stages.envelope(body())
 
     def frame(submission: Submission) -> bytes:
-        return marshal.dumps([tuple(record) for record in submission.records])
+        return encode_submission(0, submission)
 
     def checked_all(given: Envelope) -> None:
         for item in given.items:
@@ -110,10 +110,9 @@ def of_the_writer(stages: Stages, events: int, group: int, batch: int, directory
     connection = connect(directory / "stages.sqlite3", synchronous="FULL")
     migrate(connection)
     transaction = Transaction(connection)
-    groups = []
-    for _ in range(events // group):
-        submissions = [stages.prepare(stages.envelope(stages.body())) for _ in range(group // batch)]
-        groups.append([Submission([_through_marshal(record) for record in one.records]) for one in submissions])
+    groups = [
+        [received(stages.prepare(stages.envelope(stages.body()))) for _ in range(group // batch)] for _ in range(events // group)
+    ]
     spent = 0.0
     for submissions in groups:
         started = time.perf_counter()
@@ -121,11 +120,6 @@ def of_the_writer(stages: Stages, events: int, group: int, batch: int, directory
         spent += time.perf_counter() - started
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
     return spent / (len(groups) * group) * 1e6
-
-
-def _through_marshal(record: Record) -> Any:
-    fields: list[Any] = [*record]
-    return marshal.loads(marshal.dumps(tuple(fields)))
 
 
 def figures(*, events: int = 20_000, batch: int = 100, group: int = 800) -> dict[str, float]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import marshal
 import sqlite3
 import tempfile
 import time
@@ -20,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from loadtests.stages import Stages
-from tropa_collector.store.protocol import Submission
+from tropa_collector.store.sqlite.bodies import text_of
 from tropa_collector.store.sqlite.file import FILE_NAME, connect
 from tropa_collector.store.sqlite.migrate import migrate
+from tropa_collector.store.sqlite.writing.submissions import Received, decode_submission, encode_submission
 from tropa_collector.store.sqlite.writing.transaction import Transaction
 from tropa_collector.store.sqlite.writing.writer import CHECKPOINT_BYTES
 
@@ -83,10 +83,7 @@ class Log:
 
 def groups(stages: Stages, events: int, group: int, batch: int) -> Iterator[list[bytes]]:
     for _ in range(events // group):
-        yield [
-            marshal.dumps([tuple(record) for record in stages.prepare(stages.envelope(stages.body())).records])
-            for _ in range(group // batch)
-        ]
+        yield [encode_submission(0, stages.prepare(stages.envelope(stages.body()))) for _ in range(group // batch)]
 
 
 class Writing:
@@ -104,12 +101,12 @@ class Writing:
     def commit(self, frames: list[bytes]) -> None:
         submissions = self.decode(frames)
         self.transaction.commit(submissions)
-        written = sum(len(record[8]) for submission in submissions for record in submission.records)
-        self.sent += written
+        written = sum(submission.size for submission in submissions)
+        self.sent += sum(len(text_of(row[8])) for submission in submissions for row in submission.rows)
         self._since += written
 
-    def decode(self, frames: list[bytes]) -> list[Submission]:
-        return [Submission(marshal.loads(frame)) for frame in frames]
+    def decode(self, frames: list[bytes]) -> list[Received]:
+        return [decode_submission(frame)[1] for frame in frames]
 
     def checkpoint(self) -> None:
         self._since = 0

@@ -148,6 +148,6 @@ def test_the_sdk_stands_alone() -> None:
 def test_the_writer_process_loads_no_more_than_it_needs() -> None:
     """Each of these takes megabytes of a process that does nothing with them."""
     writer = "tropa_collector.store.sqlite.writing.writer"
-    unwanted = ("_hashlib", "ssl", "asyncio", "pydantic", "starlette", "uvicorn", "phonenumbers", "ua_parser")
+    unwanted = ("_hashlib", "ssl", "asyncio", "pydantic", "starlette", "uvicorn", "phonenumbers", "ua_parser", "zstandard")
     asked = f"import sys, {writer}; print([name for name in {unwanted} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import orjson
 from loadtests.oracle.issuer import Ledger, event_of
 from loadtests.oracle.table import Row
 from tropa_collector.store.connection import Connection
+from tropa_collector.store.sqlite.file import FILE_NAME, open_reading
 
 _SOURCE = re.compile(r'source="([^"]*)"')
 _COLLECTORS_OWN = "enriched"
@@ -54,12 +55,9 @@ def _some(values: tuple[int, ...] | tuple[str, ...]) -> str:
 
 def examine(directory: Path, ledger: Ledger) -> Findings:
     """Look at the file of a data directory, whether a collector runs over it or not. Events of other runs are not looked at."""
-    connection = sqlite3.connect(f"{(directory / 'tropa.sqlite3').absolute().as_uri()}?mode=ro", uri=True)
-    try:
+    with closing(open_reading(directory / FILE_NAME)) as connection:
         (integrity,) = connection.execute("PRAGMA integrity_check").fetchone()
         return compare(connection, ledger, integrity)
-    finally:
-        connection.close()
 
 
 def compare(connection: Connection, ledger: Ledger, integrity: str) -> Findings:

@@ -15,6 +15,7 @@ from tests.console.visitor import Visitor, links
 
 from tropa_collector.store import sqlite as sqlite_store
 from tropa_collector.store.contacts.shares import shares_of
+from tropa_collector.store.sqlite.bodies import pack, readable
 from tropa_collector.store.sqlite.reading import profile
 from tropa_collector.store.sqlite.reading.timeline import newest_figures
 
@@ -100,7 +101,7 @@ def test_what_changes_a_contact_is_asked_by_its_own_pages_alone(visitor: Visitor
 @pytest.fixture
 def long_history() -> Iterator[sqlite3.Connection]:
     """Contact 1 with a cookie: three runs of four events a day apart, and two in the tail."""
-    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection = readable(sqlite3.connect(":memory:", isolation_level=None, detect_types=sqlite3.PARSE_DECLTYPES))
     for script in sorted((Path(sqlite_store.__file__).parent / "migrations").glob("*.sql")):
         connection.executescript(script.read_text("utf-8"))
     connection.execute("INSERT INTO contacts VALUES (1, 0, 0, 0, 0, 0, 0)")
@@ -108,7 +109,8 @@ def long_history() -> Iterator[sqlite3.Connection]:
     connection.execute(f"INSERT INTO identifiers ({columns}) VALUES (1, 'anonymous_id', 'a', 1, 0, 0, 0, 0, 0, 0, 0)")
     for event in range(1, 15):
         at = event * 86_400_000_000
-        connection.execute("INSERT INTO events VALUES (?, 1, 'web', 0, 'page', '', 'm', ?, 0, ?, ?)", (event, at, at, BODY))
+        row = (event, at, at, pack(BODY))
+        connection.execute("INSERT INTO events VALUES (?, 1, 'web', 0, 'page', '', 'm', ?, 0, ?, 0, ?)", row)
         if event <= 12:
             connection.execute("INSERT INTO timeline VALUES (?, 1, ?, ?)", ((event - 1) // 4 * 4 + 1, at, event))
     connection.execute("INSERT INTO timeline_runs VALUES (1), (5), (9)")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from tropa_collector.store.protocol import Record, Submission
 from tropa_collector.store.sqlite.file import connect
 from tropa_collector.store.sqlite.migrate import migrate
 from tropa_collector.store.sqlite.writing.identity import Resolution
+from tropa_collector.store.sqlite.writing.submissions import received
 from tropa_collector.store.sqlite.writing.transaction import Transaction
 
 NOW = 100_000_000  # so early that no claim of the streams is clamped
@@ -23,6 +26,11 @@ def record_of(one: Call, *, received_at: int = NOW, name: str = "Seen", body: st
     packed = [(ident.key, ident.trust, ident.rank, ident.no_merge) for ident in one.identifiers]
     identity = (packed, one.traits, one.previous) if packed else None
     return Record(one.source, one.trust, "track", name, one.event_id, received_at, one.ts, one.ts, body, identity)
+
+
+def unpackable(size: int) -> str:
+    """A body of so many bytes even when it is packed: of base64 zstd makes three quarters at best."""
+    return base64.b64encode(os.urandom(size)).decode()
 
 
 class FileStore:
@@ -51,7 +59,14 @@ class FileStore:
         memory.sequence = self.transaction.resolution.next_ids
 
     def deliver(self, calls: Iterable[Call]) -> list[int]:
-        return list(self.transaction.commit([Submission([record_of(one) for one in calls])])[0])
+        return list(self.commit(Submission([record_of(one) for one in calls]))[0])
+
+    def commit(self, *submissions: Submission) -> list[bytes]:
+        return self.transaction.commit([received(one) for one in submissions])
+
+    def commit_at_once(self, submission: Submission) -> None:
+        """Without a look for what breaks it."""
+        self.transaction._commit([received(submission)])
 
     def refuse_events(self, *, refuse: bool) -> None:
         """Whether the log takes no events."""

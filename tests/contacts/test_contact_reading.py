@@ -106,7 +106,7 @@ def mixed(opened: Opened) -> Opened:
         for one in batch:
             body = orjson.dumps({"messageId": one.event_id}).decode()
             records.append(record_of(one, received_at=NOW + number * DAY // 3, name=rng.choice(NAMES), body=body))
-        opened.file.transaction.commit([Submission(records)])
+        opened.file.commit(Submission(records))
     return opened
 
 
@@ -202,7 +202,7 @@ def test_what_each_did_once_is_found_in_runs_that_were_not_read_to_their_end(
     for start in range(0, 200, 20):
         calls = [call(f"m{n}", n, f"u{n:03}") for n in range(start, start + 20)]
         records = [record_of(one, name=ADDED if n % 4 else ORDERED) for n, one in enumerate(calls)]
-        opened.file.transaction.commit([Submission(records)])
+        opened.file.commit(Submission(records))
     assert len(opened.found(did=ADDED)) == len(opened.found(not_did=ORDERED)) == 150
     assert len(opened.found(did=ORDERED)) == len(opened.found(not_did=ADDED)) == 50
 
@@ -214,7 +214,7 @@ def test_what_was_done_before_a_browsers_history_begins_is_not_its_persons(
     bound(monkeypatch, many=many)
     told = [("c1", 1, ORDERED), ("c1", 700, ADDED), ("u1 c1", 1_000, "Signed In"), ("c2", 1, ADDED), ("c2", 700, ORDERED)]
     for number, (names, ts, name) in enumerate(told):
-        opened.file.transaction.commit([Submission([record_of(call(f"m{number}", ts, names), name=name)])])
+        opened.file.commit(Submission([record_of(call(f"m{number}", ts, names), name=name)]))
     person, stranger = [public_id(owner) for (owner,) in opened.file.rows("SELECT DISTINCT contact FROM identifiers ORDER BY 1")]
     assert opened.found(did=ADDED) == [stranger, person]
     assert opened.found(did=ORDERED) == [stranger]
@@ -225,7 +225,7 @@ def test_what_was_done_before_a_browsers_history_begins_is_not_its_persons(
 def test_pages_of_contacts_are_the_list_ordered_by_the_day_last_seen(mixed: Opened) -> None:
     for number in range(12):
         seen = record_of(call(f"late{number}", number % 5 * DAY, f"u{number}"), received_at=NOW + 30 * DAY, name="Product Added")
-        mixed.file.transaction.commit([Submission([seen])])
+        mixed.file.commit(Submission([seen]))
     days = dict(mixed.file.rows("SELECT contact, max(last_day) FROM identifiers GROUP BY contact"))
     asks: tuple[dict[str, Any], ...] = ({}, {"did": "Product Added"})
     for asked in asks:
@@ -333,7 +333,7 @@ def test_first_and_last_touch_over_runs_and_tail(opened: Opened) -> None:
     came = {10: "vk", 55: "mail", 200: "ya"}
     for n in range(220):
         record = record_of(call(f"m{n}", n, "u1"), body=body_of(n, campaign=came.get(n)))
-        opened.file.transaction.commit([Submission([record])])
+        opened.file.commit(Submission([record]))
     shown = opened.read(opened.reader.contact, Ref("user_id", "u1"))
     assert [shown[name]["campaign"] for name in ("first_touch", "last_touch")] == [{"source": "vk"}, {"source": "ya"}]
     opened.file.deliver([call("x", 300, "u2")])
@@ -350,7 +350,7 @@ def test_touches_and_timeline_of_events_of_which_some_come_late(opened: Opened) 
         body = body_of(n, campaign="vk" if n in came else None)
         records.append(record_of(call(f"m{n}", at, "u1"), received_at=received_at, body=body))
     for start in range(0, len(records), 10):
-        opened.file.transaction.commit([Submission(records[start : start + 10])])
+        opened.file.commit(Submission(records[start : start + 10]))
     shown = opened.read(opened.reader.contact, Ref("user_id", "u1"))
     assert [shown[name]["messageId"] for name in ("first_touch", "last_touch")] == ["m5", "m150"]
     assert opened.timeline(int(shown["id"][1:]), 20) == [f"m{n}" for n in reversed(range(600))]
@@ -398,7 +398,7 @@ def test_a_large_contact_is_read_page_by_page_in_little_memory(opened: Opened, m
     body = orjson.dumps({"text": "x" * 400}).decode()
     for start in range(0, 30_000, 1_000):
         records = [record_of(call(f"m{n}", n, "u1"), body=body) for n in range(start, start + 1_000)]
-        opened.file.transaction.commit([Submission(records)])
+        opened.file.commit(Submission(records))
     tracemalloc.start()
     page = opened.read(opened.reader.timeline, Ref("user_id", "u1"), limit=50)
     shown = opened.read(opened.reader.contact, Ref("user_id", "u1"))

@@ -11,6 +11,7 @@ from loadtests.oracle.issuer import Ledger, event_of, message_id
 from loadtests.oracle.judge import conservation, examine
 from loadtests.oracle.table import Row, broken, table
 
+from tropa_collector.store.sqlite.bodies import pack
 from tropa_collector.store.sqlite.file import FILE_NAME, connect
 from tropa_collector.store.sqlite.migrate import migrate
 
@@ -27,10 +28,10 @@ def store(tmp_path: Path) -> sqlite3.Connection:
     connection = connect(tmp_path / FILE_NAME, synchronous="FULL")
     migrate(connection)
     insert = (
-        "INSERT INTO events (id, source, trust, type, name, message_id, received_at, original_at, timestamp, body)"
-        " VALUES (?, 'shop', 2, 'track', '', ?, 1, 1, 1, ?)"
+        "INSERT INTO events (id, source, trust, type, name, message_id, received_at, original_at, timestamp, touch, body)"
+        " VALUES (?, 'shop', 2, 'track', '', ?, 1, 1, 1, 0, ?)"
     )
-    connection.executemany(insert, [(number + 1, message_id("r", number), body(number)) for number in range(10)])
+    connection.executemany(insert, [(number + 1, message_id("r", number), pack(body(number))) for number in range(10)])
     connection.execute("INSERT INTO rollups VALUES (0, 'shop', 'track', '', 0, 10)")
     return connection
 
@@ -42,7 +43,7 @@ def store(tmp_path: Path) -> sqlite3.Connection:
         ("DELETE FROM events WHERE id = 4", ["1 lost (3)", "equal"]),
         ("UPDATE events SET message_id = 'r-5' WHERE id = 7", ["1 lost (6)", "1 stored twice (5)", "altered"]),
         ("UPDATE events SET message_id = 'r-99' WHERE id = 7", ["1 lost (6)", "1 never sent (r-99)"]),
-        ("UPDATE events SET body = json_set(body, '$.anonymousId', 'x') WHERE id = 2", ["1 altered (1)"]),
+        ("UPDATE events SET body = json_set(text_of(body), '$.anonymousId', 'x') WHERE id = 2", ["1 altered (1)"]),
         ("UPDATE rollups SET count = 11", ["11 events counted, 10 stored"]),
         ("UPDATE counters SET value = 1 WHERE name = 'quarantine_dropped'", ["0 quarantined counted, 1 held"]),
     ],

@@ -138,7 +138,14 @@ class DatabaseStore:
         memory.sequence = self.transaction.resolution.next_ids
 
     def deliver(self, calls: Iterable[Call]) -> list[int]:
-        return list(self.transaction.commit([Submission([record_of(one) for one in calls])])[0])
+        return list(self.commit(Submission([record_of(one) for one in calls]))[0])
+
+    def commit(self, *submissions: Submission) -> list[bytes]:
+        return self.transaction.commit(submissions)
+
+    def commit_at_once(self, submission: Submission) -> None:
+        """Without a look for what breaks it."""
+        self.transaction._commit([submission])
 
     def refuse_events(self, *, refuse: bool) -> None:
         """Whether the log takes no events."""

@@ -135,7 +135,7 @@ def test_a_batch_that_fails_leaves_neither_rows_nor_memory(opened: Opened) -> No
     file.deliver(first)
     file.refuse_events(refuse=True)
     with pytest.raises((sqlite3.Error, asyncpg.PostgresError)):
-        file.transaction._commit([Submission([record_of(one) for one in second])])
+        file.commit_at_once(Submission([record_of(one) for one in second]))
     file.refuse_events(refuse=False)
     memory.deliver(first)
     assert differences(file, memory) == []

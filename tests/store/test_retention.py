@@ -18,6 +18,7 @@ from tropa_collector.store.sqlite.writing import retention as retention_module
 from tropa_collector.store.sqlite.writing import trailing
 from tropa_collector.store.sqlite.writing.options import WriterOptions
 from tropa_collector.store.sqlite.writing.retention import Retention
+from tropa_collector.store.sqlite.writing.submissions import received
 from tropa_collector.store.sqlite.writing.transaction import Transaction
 
 DAY = 86_400_000_000
@@ -35,8 +36,8 @@ def test_old_events_go_and_their_keys_stay_for_the_dedupe_days(tmp_path: Path, m
         for number in range(10):
             original_at = 0 if number == 9 else at
             record = Record("web", 0, "track", "A", f"{age}-{number}", at, original_at, at, "{}")
-            transaction.commit([Submission([record])])
-    transaction.commit([Submission([Record("web", 0, "track", "A", "newest", now, now, now, "{}")])])
+            transaction.commit([received(Submission([record]))])
+    transaction.commit([received(Submission([Record("web", 0, "track", "A", "newest", now, now, now, "{}")]))])
     retention = Retention(connection, WriterOptions(retention_days=30, dedupe_days=90))
     for _ in range(6):
         retention.step()
@@ -47,7 +48,7 @@ def test_old_events_go_and_their_keys_stay_for_the_dedupe_days(tmp_path: Path, m
     counted = connection.execute("SELECT min(minute) >= ?, sum(count) FROM rollups", ((now - 30 * DAY) // 60_000_000,))
     assert counted.fetchone() == (1, 21)
     old = Record("web", 0, "track", "A", "40-3", now, now - 40 * DAY, now, "{}")
-    assert list(Transaction(connection).commit([Submission([old])])[0]) == [1]
+    assert list(Transaction(connection).commit([received(Submission([old]))])[0]) == [1]
 
 
 def test_an_old_event_that_came_late_is_recognised_as_long_as_it_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,10 +59,10 @@ def test_an_old_event_that_came_late_is_recognised_as_long_as_it_is_there(tmp_pa
     late = [Record("web", 0, "track", "A", str(n), now, now - 400 * DAY + n, now - 400 * DAY, "{}") for n in range(10)]
     transaction = Transaction(connection)
     for event in late:
-        transaction.commit([Submission([event])])
+        transaction.commit([received(Submission([event]))])
     assert one(connection, "SELECT count(*) FROM dedupe") == 5
     Retention(connection, WriterOptions(retention_days=30, dedupe_days=90)).step()
-    assert set(Transaction(connection).commit([Submission(late)])[0]) == {Outcome.DUPLICATE}
+    assert set(Transaction(connection).commit([received(Submission(late))])[0]) == {Outcome.DUPLICATE}
 
 
 def test_the_indexes_of_contacts_forget_purged_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +73,7 @@ def test_the_indexes_of_contacts_forget_purged_events(tmp_path: Path, monkeypatc
     identity: Any = ([(("anonymous_id", "a"), 0, 170, False)], None, None)
     for number, age in enumerate([40] * 10 + [20] * 10 + [0] * 10):
         at = now - age * DAY
-        transaction.commit([Submission([Record("web", 0, "track", "A", str(number), at, at, at, "{}", identity)])])
+        transaction.commit([received(Submission([Record("web", 0, "track", "A", str(number), at, at, at, "{}", identity)]))])
     retention = Retention(connection, WriterOptions(retention_days=30))
     for _ in range(3):
         retention.step()
@@ -90,7 +91,7 @@ def test_quarantine_is_bounded_by_bytes_and_age_and_says_what_it_dropped(tmp_pat
     def bad(age: int) -> Quarantined:
         return Quarantined("web", now - age * DAY, "track", "", "c", "$", "m", "", b"x" * 998, "{}")
 
-    Transaction(connection).commit([Submission((), [bad(31), bad(31), *[bad(1)] * 8])])
+    Transaction(connection).commit([received(Submission((), [bad(31), bad(31), *[bad(1)] * 8]))])
     Retention(connection, WriterOptions(quarantine_days=30, quarantine_bytes=1_000_000)).step()
     figures = dict(connection.execute("SELECT name, value FROM counters"))
     assert (figures["quarantine_dropped"], figures["quarantine_bytes"]) == (2, 8_000)
@@ -112,11 +113,11 @@ def seen(age: int, number: int) -> Record:
 def test_ids_are_not_given_again_after_retention_took_the_newest_event(tmp_path: Path) -> None:
     connection = connect(tmp_path / FILE_NAME, synchronous="FULL")
     migrate(connection)
-    Transaction(connection).commit([Submission([seen(40, number) for number in range(10)])])
+    Transaction(connection).commit([received(Submission([seen(40, number) for number in range(10)]))])
     Retention(connection, WriterOptions(retention_days=30)).step()
     assert one(connection, "SELECT count(*) FROM events") == 0
     assert asyncio.run(head(tmp_path)) == 10  # nor does a destination that has had them believe in another log
-    Transaction(connection).commit([Submission([seen(0, 10)])])
+    Transaction(connection).commit([received(Submission([seen(0, 10)]))])
     assert one(connection, "SELECT max(id) FROM events") == 11
 
 
@@ -132,10 +133,10 @@ def test_a_purged_event_is_recognised_though_the_index_had_not_come_to_it(tmp_pa
     connection = connect(tmp_path / FILE_NAME, synchronous="FULL")
     migrate(connection)
     sent = seen(8, 0)._replace(original_at=time.time_ns() // 1_000 - 8 * DAY)
-    Transaction(connection).commit([Submission([sent])])
+    Transaction(connection).commit([received(Submission([sent]))])
     Retention(connection, WriterOptions(retention_days=7, dedupe_days=30)).step()
     assert one(connection, "SELECT count(*) FROM events") == 0
-    assert list(Transaction(connection).commit([Submission([sent])])[0]) == [Outcome.DUPLICATE]
+    assert list(Transaction(connection).commit([received(Submission([sent]))])[0]) == [Outcome.DUPLICATE]
 
 
 def test_a_step_purges_more_than_came_since_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,7 +144,7 @@ def test_a_step_purges_more_than_came_since_the_last(tmp_path: Path, monkeypatch
     monkeypatch.setattr(retention_module, "STEP_SECONDS", 0.0)
     connection = connect(tmp_path / FILE_NAME, synchronous="FULL")
     migrate(connection)
-    Transaction(connection).commit([Submission([seen(40, number) for number in range(30)])])
+    Transaction(connection).commit([received(Submission([seen(40, number) for number in range(30)]))])
     retention = Retention(connection, WriterOptions(retention_days=30))
     assert retention.committed(10) > 0
     assert one(connection, "SELECT count(*) FROM events") == 10

@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.contacts.file_store import FileStore
+from tests.contacts.file_store import FileStore, unpackable
 from tests.postgres.database_store import DatabaseStore
 
 from tropa_collector.identity.policy import Policy
@@ -18,6 +18,7 @@ from tropa_collector.store.protocol import Outcome, Quarantined, Record, Submiss
 from tropa_collector.store.sqlite.file import connect
 from tropa_collector.store.sqlite.migrate import migrate
 from tropa_collector.store.sqlite.writing import trailing
+from tropa_collector.store.sqlite.writing.submissions import received
 from tropa_collector.store.sqlite.writing.transaction import NAMES_A_MINUTE, Transaction
 
 NOW = 1_795_000_000_000_000
@@ -50,7 +51,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 
 
 def commit(store: Store, *submissions: Submission) -> list[list[int]]:
-    return [list(flags) for flags in store.transaction.commit(submissions)]
+    return [list(flags) for flags in store.commit(*submissions)]
 
 
 def names(store: Store) -> list[str]:
@@ -111,7 +112,7 @@ def test_dedupe_holds_for_what_is_indexed_waiting_and_reopened(
         records = [record(number, original_at=times[number]) for number in [*numbers, *again]]
         if start == 500:
             transaction = Transaction(connection)
-        assert list(transaction.commit([Submission(records)])[0]) == [0] * 10 + [1] * len(again)
+        assert list(transaction.commit([received(Submission(records))])[0]) == [0] * 10 + [1] * len(again)
     assert len(stored(connection)) == len(set(stored(connection))) == 1_000
     (indexed,) = connection.execute("SELECT count(*) FROM dedupe").fetchone()
     (through,) = connection.execute("SELECT value FROM counters WHERE name = 'dedupe_through_id'").fetchone()
@@ -123,7 +124,7 @@ def test_a_small_commit_carries_a_small_part_of_a_run(connection: sqlite3.Connec
     monkeypatch.setattr(trailing, "SLICE_EVENTS", 8)
     transaction, indexed = Transaction(connection), [0]
     for number in range(250):
-        transaction.commit([Submission([record(number)])])
+        transaction.commit([received(Submission([record(number)]))])
         indexed.append(connection.execute("SELECT count(*) FROM dedupe").fetchone()[0])
     assert max(now - before for before, now in itertools.pairwise(indexed)) == 8
     assert indexed[-1] == 2 * 96, "a run is in before the next is full"
@@ -133,21 +134,24 @@ def test_what_the_indexes_lack_after_a_crash_is_read_from_the_log(tmp_path: Path
     monkeypatch.setattr(trailing, "RUN_EVENTS", 20)
     first = connect(tmp_path / "store.sqlite3", synchronous="FULL")
     migrate(first)
-    Transaction(first).commit([Submission([record(number) for number in range(15)])])
+    Transaction(first).commit([received(Submission([record(number) for number in range(15)]))])
     second = connect(tmp_path / "store.sqlite3", synchronous="FULL")
     again = Transaction(second)
-    assert set(again.commit([Submission([record(number) for number in range(15)])])[0]) == {Outcome.DUPLICATE}
+    assert set(again.commit([received(Submission([record(number) for number in range(15)]))])[0]) == {Outcome.DUPLICATE}
 
 
 def test_a_failed_commit_leaves_nothing_behind_in_memory(connection: sqlite3.Connection) -> None:
     transaction = Transaction(connection)
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     connection.execute(f"PRAGMA max_page_count = {pages}")
-    large = record(1, body="x" * 50_000)
+    large = record(1, body=unpackable(50_000))
     with pytest.raises(sqlite3.OperationalError, match="full"):
-        transaction.commit([Submission([record(2)], [bad(3)]), Submission([large])])
+        transaction.commit([received(Submission([record(2)], [bad(3)])), received(Submission([large]))])
     connection.execute("PRAGMA max_page_count = 1000000")
-    assert [list(flags) for flags in transaction.commit([Submission([record(2)]), Submission([large])])] == [[0], [0]]
+    assert [list(flags) for flags in transaction.commit([received(Submission([record(2)])), received(Submission([large]))])] == [
+        [0],
+        [0],
+    ]
     assert stored(connection) == ["m-2", "m-1"]
     assert connection.execute("SELECT count(*) FROM quarantine").fetchone() == (0,)
 
@@ -157,7 +161,7 @@ def test_a_damaged_page_is_no_fault_of_the_rows(tmp_path: Path) -> None:
     file = tmp_path / "store.sqlite3"
     with closing(connect(file, synchronous="FULL")) as sound:
         migrate(sound)
-        Transaction(sound).commit([Submission([record(1)])])
+        Transaction(sound).commit([received(Submission([record(1)]))])
         (page,) = sound.execute("SELECT rootpage FROM sqlite_master WHERE name = 'rollups'").fetchone()
         sound.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     with file.open("r+b") as handle:
@@ -166,7 +170,7 @@ def test_a_damaged_page_is_no_fault_of_the_rows(tmp_path: Path) -> None:
     with closing(connect(file, synchronous="FULL")) as struck:
         transaction = Transaction(struck)
         with pytest.raises(sqlite3.DatabaseError, match="malformed"):
-            transaction.commit([Submission([record(2), record(3)])])
+            transaction.commit([received(Submission([record(2), record(3)]))])
         assert stored(struck) == ["m-1"]
         assert struck.execute("SELECT count(*) FROM quarantine").fetchone() == (0,)
 

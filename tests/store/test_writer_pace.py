@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.contacts.file_store import unpackable
 
 from tropa_collector.store.protocol import Operation, Quarantined, Record, Ref, Submission
 from tropa_collector.store.sqlite.file import FILE_NAME, Place, connect
@@ -17,6 +18,7 @@ from tropa_collector.store.sqlite.writing import retention
 from tropa_collector.store.sqlite.writing import writer as writer_module
 from tropa_collector.store.sqlite.writing.checkpoints import Checkpoints, Mover
 from tropa_collector.store.sqlite.writing.options import WriterOptions
+from tropa_collector.store.sqlite.writing.submissions import Received, received
 from tropa_collector.store.sqlite.writing.writer import CHECKPOINT_BYTES, Writer
 
 
@@ -56,7 +58,9 @@ def test_what_came_beside_a_round_goes_in_another_one_and_only_a_little_is_left_
     writer = Writer(connection, Place(tmp_path / FILE_NAME), theirs, WriterOptions(), mover)
 
     def commit(size: int) -> None:
-        writer._commit([(1, Submission([Record("web", 0, "track", "A", f"{time.time_ns()}", 1, 1, 1, "x" * size)]))])
+        writer._commit(
+            [(1, received(Submission([Record("web", 0, "track", "A", f"{time.time_ns()}", 1, 1, 1, unpackable(size))])))]
+        )
         ours.recv(10_000)
 
     with ours, theirs, pytest.MonkeyPatch.context() as patched:
@@ -84,13 +88,13 @@ def test_an_operators_request_that_waited_for_a_round_may_come_with_events(tmp_p
     mover = HeldMover(tmp_path / FILE_NAME, synchronous="FULL")
     ours, theirs = socket.socketpair()
     writer = Writer(connection, Place(tmp_path / FILE_NAME), theirs, WriterOptions(), mover)
-    event = Submission([Record("web", 0, "track", "A", "m1", 1, 1, 1, "x" * CHECKPOINT_BYTES)])
+    event = Submission([Record("web", 0, "track", "A", "m1", 1, 1, 1, unpackable(CHECKPOINT_BYTES))])
     with ours, theirs:
-        writer._commit([(1, event)])
+        writer._commit([(1, received(event))])
         mover.let_go()
         another = Submission([Record("web", 0, "track", "A", "m2", 1, 2, 1, "{}")])
         asked = Operation("lift_quarantine", {"identifier": Ref("user_id", "nobody"), "actor": "anna", "reason": "r"})
-        writer._commit([(2, another), (3, Submission(operation=asked))])
+        writer._commit([(2, received(another)), (3, Received(operation=asked))])
         assert not mover.busy
     mover.close()
     connection.close()
@@ -115,7 +119,7 @@ def test_bad_events_alone_move_the_log_and_stay_within_quarantines_bytes(tmp_pat
     bad = Quarantined("web", time.time_ns() // 1_000, "nonsense", "", "c", "$", "m", "", b"x" * (CHECKPOINT_BYTES // 8), "{}")
     writer = Writer(connection, Place(tmp_path / FILE_NAME), theirs, WriterOptions(quarantine_bytes=CHECKPOINT_BYTES // 2), mover)
     with ours, theirs:
-        writer._commit([(1, Submission((), [bad] * 9))])
+        writer._commit([(1, received(Submission((), [bad] * 9)))])
         assert mover.started == 1
         assert connection.execute("SELECT count(*) FROM quarantine").fetchone()[0] <= 4
     mover.close()

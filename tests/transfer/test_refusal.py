@@ -15,12 +15,14 @@ from tropa_collector.identity.records import Ident
 from tropa_collector.store.contacts.refs import members_of
 from tropa_collector.store.operations.dossier import cuts, events, find_contact, mentions_of
 from tropa_collector.store.protocol import Operation, Quarantined, Record, Submission
+from tropa_collector.store.sqlite.bodies import beginnings
 from tropa_collector.store.sqlite.file import connect
 from tropa_collector.store.sqlite.migrate import migrate
 from tropa_collector.store.sqlite.writing import operations
 from tropa_collector.store.sqlite.writing.archive import event_ids
+from tropa_collector.store.sqlite.writing.submissions import received
 from tropa_collector.store.sqlite.writing.transaction import Transaction
-from tropa_collector.transfer.rights import left_over
+from tropa_collector.transfer.rights import Traces, left_over
 
 NOW = 1_795_000_000_000_000
 RANKS = {kind.name: kind.priority for kind in Policy().kinds.values()}
@@ -46,7 +48,7 @@ class Store:
         when = NOW + (at or self._number)
         text = orjson.dumps(event).decode()
         record = Record("shop", SERVER, "identify", "", f"m{self._number}", NOW + 1_000, when, when, text, (idents, traits, None))
-        assert list(self.transaction.commit([Submission([tuple(record)])])[0]) == [0]  # type: ignore[list-item]
+        assert list(self.transaction.commit([received(Submission([record]))])[0]) == [0]
 
     def operate(self, name: str, **arguments: Any) -> Any:
         outcome, result = self.transaction.operate(Operation(name, arguments))
@@ -173,7 +175,7 @@ def test_what_was_refused_while_the_store_was_read_goes_too(store: Store) -> Non
     by_her = refused(1, {"type": "x", "traits": {"email": ANNA}}, {})
     around_it = refused(2, {"type": "x"}, {"envelope": {"context": {"traits": {"email": ANNA}}}})
     by_another = refused(3, {"type": "x", "traits": {"email": BORIS}}, {})
-    store.transaction.commit([Submission((), [by_her, around_it, by_another])])
+    store.transaction.commit([received(Submission((), [by_her, around_it, by_another]))])
     done = store.operate(
         "erase", contact=1, spellings=[], cut_events=[], cut_traits=[], quarantine=[], through_event=0, through_quarantine=0,
         actor="test", reason="",
@@ -223,9 +225,22 @@ def test_without_an_empty_log_the_bytes_are_still_there(store: Store, tmp_path: 
     store.say(("user_id", "u1"), ("email", ANNA))
     monkeypatch.delitem(operations.AFTER_COMMIT, "erase")
     store.erase("user_id:u1")
-    assert left_over(tmp_path, [ANNA]) == 1
+    assert left_over(tmp_path, Traces([ANNA])) == 1
     store.operate("compact")
-    assert left_over(tmp_path, [ANNA]) == 0
+    assert left_over(tmp_path, Traces([ANNA])) == 0
+
+
+def test_a_packed_event_that_is_left_in_a_page_is_found(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No text of the person stands in it, and whoever unpacks it reads them all."""
+    store.say(("user_id", "u1"), ("email", ANNA), body={"properties": {"note": "c/o Anna"}})
+    store.say(("user_id", "u2"), body={"properties": {"gift_to": ANNA}})
+    store.say(("user_id", "u3"), body={"properties": {"gift_to": BORIS}})
+    one, two, three = (Traces([], beginnings(store.connection, [number])) for number in (1, 2, 3))
+    monkeypatch.delitem(operations.AFTER_COMMIT, "erase")
+    store.erase("user_id:u1")
+    assert [left_over(tmp_path, traces) for traces in (one, two, three)] == [1, 1, 1]
+    store.operate("compact")
+    assert [left_over(tmp_path, traces) for traces in (one, two, three)] == [0, 0, 1]
 
 
 def test_a_large_store_is_not_written_anew_when_nothing_is_left(store: Store, tmp_path: Path) -> None:
@@ -239,7 +254,7 @@ def test_a_large_store_is_not_written_anew_when_nothing_is_left(store: Store, tm
     for number in range(400):
         store.say(("user_id", f"user-{number}"), traits={"n": "z" * (400 - number)})
     assert store.erase("user_id:u1")["log_truncated"]
-    assert left_over(tmp_path, [ANNA, "canary-city-1", "canary-city-2"]) == 0
+    assert left_over(tmp_path, Traces([ANNA, "canary-city-1", "canary-city-2"])) == 0
 
 
 def test_what_others_said_beside_the_person_is_cut_however_it_is_spelt(store: Store) -> None:

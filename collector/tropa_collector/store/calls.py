@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from tropa_collector.identity.records import Call, Ident
 from tropa_collector.identity.resolve import order_time
-from tropa_collector.store.protocol import Record
 
 _new = tuple.__new__
 
 
-def call_of(record: Record) -> Call:
-    """What a record says about who sent it."""
-    source, trust, _, _, message_id, received_at, _, timestamp, _, identity = record
+def call_of(record: Sequence[Any]) -> Call:
+    """What a ``Record``, or what has its fields in its places, says about who sent it."""
+    source, trust, _, _, message_id, received_at, _, timestamp, _, identity = record[:10]
     ts = order_time(timestamp, received_at, trust)
     if identity is None:
         return Call(message_id, ts, source, trust, ())

@@ -41,9 +41,9 @@ def _site(host: str) -> str:
     return host.removeprefix("www.")
 
 
-def deeds_of(type_: str, name: str, body: str, place: tuple[int, int, int]) -> list[Deed]:
+def deeds_of(type_: str, name: str, place: tuple[int, int, int], *, touch: bool) -> list[Deed]:
     """The rows of one event. ``place`` is its identifier, timestamp and id."""
     deeds = [(deed_of(name), *place)] if type_ == "track" else []
-    if is_touch(body):
+    if touch:
         deeds.append((TOUCH, *place))
     return deeds

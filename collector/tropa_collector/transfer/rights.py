@@ -1,17 +1,17 @@
 """One person's rights: everything held about them, and its erasure.
 
 An erasure is read first and written then: what names the person is found by a reader, off the writer's path, and taken away in
-one transaction. Afterwards the files are searched for the person's email, phone and other long identifiers, byte by byte; where
-a page still holds a copy, the store is written anew. A small store always is.
+one transaction. Afterwards the files are searched, byte by byte, for the person's email, phone and other long identifiers, and
+for the packed events that named them; where a page still holds a copy, the store is written anew. A small store always is.
 """
 
 from __future__ import annotations
 
 import asyncio
 import mmap
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import orjson
 
@@ -24,6 +24,7 @@ from tropa_collector.store.opened import store_of
 from tropa_collector.store.operations.dossier import EventIds, cuts, dossier, events, find_contact, mentions_of
 from tropa_collector.store.operations.mentions import Mentions
 from tropa_collector.store.protocol import EventLog, Operation
+from tropa_collector.store.sqlite.bodies import beginnings, holds_frame
 from tropa_collector.store.sqlite.file import FILE_NAME, reading
 from tropa_collector.store.sqlite.writing.archive import event_ids
 
@@ -49,12 +50,12 @@ async def erase_person(log: EventLog, directory: Path, ref: str, *, actor: str, 
         Conflict: the person was erased before.
         Unavailable: the store is down; nothing was erased.
     """
-    arguments, texts = await asyncio.to_thread(_found, directory, ref)
+    arguments, traces = await asyncio.to_thread(_found, directory, ref)
     done = await log.operate(Operation("erase", {**arguments, "actor": actor, "reason": reason}))
-    left = await asyncio.to_thread(left_over, directory, texts)
+    left = await asyncio.to_thread(left_over, directory, traces)
     if left or not done["log_truncated"] or await asyncio.to_thread(_is_small, directory):
         done |= await log.operate(Operation("compact", {}))
-        left = await asyncio.to_thread(left_over, directory, texts)
+        left = await asyncio.to_thread(left_over, directory, traces)
     return {**done, "left_over": left}
 
 
@@ -109,13 +110,21 @@ def rights_of(settings: Settings, log: EventLog) -> Rights:
     return PostgresRights(log, settings.store)
 
 
-def _found(directory: Path, ref: str) -> tuple[dict[str, Any], list[str]]:
+class Traces(NamedTuple):
+    """What must be gone from the files: texts, and how the packed events begin that hold them."""
+
+    texts: Sequence[str]
+    frames: Set[bytes] = frozenset()
+
+
+def _found(directory: Path, ref: str) -> tuple[dict[str, Any], Traces]:
     with reading(_file(directory)) as connection:
-        return named_by(connection, ref)
+        arguments, texts, events_named = named_by(connection, ref)
+        return arguments, Traces(texts, beginnings(connection, events_named))
 
 
-def named_by(connection: Connection, ref: str, find: EventIds = event_ids) -> tuple[dict[str, Any], list[str]]:
-    """The arguments of the writer's part, and the texts that must be gone after it.
+def named_by(connection: Connection, ref: str, find: EventIds = event_ids) -> tuple[dict[str, Any], list[str], list[int]]:
+    """The arguments of the writer's part, the texts that must be gone after it, and the events that name the person.
 
     Raises:
         NotFound: nobody has this reference.
@@ -124,7 +133,8 @@ def named_by(connection: Connection, ref: str, find: EventIds = event_ids) -> tu
     everything = members_of(connection, contact)
     own = [row for row in everything if row.shared_from is None]  # a shared device stays with the others
     ids = {row.id for row in everything}
-    bodies = (orjson.loads(row[7]) for row in events(connection, find(connection, ids)))
+    own_events = find(connection, ids)
+    bodies = (orjson.loads(row[7]) for row in events(connection, own_events))
     mentions = mentions_of(own, bodies)
     found = cuts(connection, mentions, ids, find)
     arguments = {
@@ -138,7 +148,8 @@ def named_by(connection: Connection, ref: str, find: EventIds = event_ids) -> tu
     }
     # The number of an import's row names nobody, and other rows' numbers begin with it.
     personal = [key for key in mentions.keys if key[0] not in INTERNAL_KINDS]
-    return arguments, sorted(Mentions(personal, mentions.spellings).long_texts())
+    texts = sorted(Mentions(personal, mentions.spellings).long_texts())
+    return arguments, texts, [*own_events, *(number for number, _ in found.events)]
 
 
 def contact_named(connection: Connection, ref: str) -> int:
@@ -155,16 +166,16 @@ def contact_named(connection: Connection, ref: str) -> int:
     return contact
 
 
-def left_over(directory: Path, texts: Sequence[str]) -> int:
-    """How many files of the data directory hold one of the texts, anywhere in their bytes."""
-    wanted = [text.encode("utf-8", "surrogatepass") for text in texts]
-    return sum(_holds(path, wanted) for path in sorted(directory.rglob("*")) if path.is_file())
+def left_over(directory: Path, traces: Traces) -> int:
+    """How many files of the data directory hold one of the traces, anywhere in their bytes."""
+    wanted = [text.encode("utf-8", "surrogatepass") for text in traces.texts]
+    return sum(_holds(path, wanted, traces.frames) for path in sorted(directory.rglob("*")) if path.is_file())
 
 
-def _holds(path: Path, wanted: list[bytes]) -> bool:
+def _holds(path: Path, wanted: list[bytes], frames: Set[bytes]) -> bool:
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            return any(content.find(text) >= 0 for text in wanted)
+            return any(content.find(text) >= 0 for text in wanted) or holds_frame(content, frames)
     except (ValueError, FileNotFoundError):  # empty, or gone
         return False
 

@@ -33,7 +33,7 @@ class PostgresRights:
         """What was done; there are no files of ours to look into."""
         snapshots = Snapshots(self._url)
         try:
-            arguments, _ = await snapshots.read(lambda session: named_by(session, ref, event_ids))
+            arguments, *_ = await snapshots.read(lambda session: named_by(session, ref, event_ids))
         finally:
             await snapshots.stop()
         done = await self._log.operate(Operation("erase", {**arguments, "actor": actor, "reason": reason}))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from tropa_collector.store.protocol import Submission
 from tropa_collector.store.sqlite.writing import writer
+from tropa_collector.store.sqlite.writing.submissions import Received
 
 
 class _Hasty(writer.Writer):
-    def _commit(self, numbered: list[tuple[int, Submission]]) -> None:
-        self._send(("acks", [(number, bytes(len(submission.records))) for number, submission in numbered]))
+    def _commit(self, numbered: list[tuple[int, Received]]) -> None:
+        self._send(("acks", [(number, bytes(len(submission.rows))) for number, submission in numbered]))
         self._transaction.commit([submission for _, submission in numbered])
 
 

@@ -192,8 +192,8 @@ def event_cuts(
         return
     tests = " OR ".join(["instr(low, ?) > 0"] * len(texts))
     sql = (
-        "SELECT id, body FROM (SELECT id, body, identifier, lower(body) AS low FROM events WHERE id > ? AND id <= ?) AS part"
-        f" WHERE ({tests}) AND coalesce(identifier, 0) NOT IN ({inside(own)})"
+        "SELECT id, body FROM (SELECT id, body, identifier, lower(text_of(body)) AS low FROM events WHERE id > ? AND id <= ?)"
+        f" AS part WHERE ({tests}) AND coalesce(identifier, 0) NOT IN ({inside(own)})"
     )
     for start in range(after, through, _PART):
         for number, body in connection.execute(sql, (start, min(start + _PART, through), *texts)):

@@ -45,6 +45,11 @@ class ErasedKeys:
         self._key = key
         self._known: dict[Key, bool] = {}
 
+    @staticmethod
+    def text_of(body: Any) -> str:
+        """The text of a record's body."""
+        return str(body)
+
     def is_erased(self, identifier: Key) -> bool:
         known = self._known.get(identifier)
         if known is None:
@@ -64,17 +69,17 @@ class ErasedKeys:
                 continue  # nobody, or identifiers that were all seen lately and are none of the erased
             gone = [key for key in (*(ident[0] for ident in identity[0]), *(identity[2] or ())) if self.is_erased(key)]
             if gone:
-                records[place] = _without(record, gone)
+                records[place] = _without(record, self.text_of(record[8]), gone)
                 changed += 1
         return changed
 
 
-def _without(record: Any, gone: list[Key]) -> tuple[Any, ...]:
-    body, (idents, traits, previous) = record[8], record[9]
+def _without(record: Any, body: str, gone: list[Key]) -> tuple[Any, ...]:
+    idents, traits, previous = record[9]
     if any(ident[0][0] == "import_row" for ident in idents):
-        return (*record[:8], shell(body), None)  # a list uploaded again must not bring the person back
+        return (*record[:8], shell(body), None, *record[10:])  # a list uploaded again must not bring the person back
     mentions = Mentions(gone)
     kept = [ident for ident in idents if ident[0] not in gone]
     said = {name: value for name, value in mentions.cut(dict(traits)).items() if value != CUT} if traits else traits
     identity = (kept, said, None if previous and any(key in gone for key in previous) else previous) if kept else None
-    return (*record[:8], orjson.dumps(mentions.cut(orjson.loads(body))).decode(), identity)
+    return (*record[:8], orjson.dumps(mentions.cut(orjson.loads(body))).decode(), identity, *record[10:])

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+from tropa_collector.store.sqlite.bodies import readable
+
 FILE_NAME = "tropa.sqlite3"
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
@@ -55,7 +57,7 @@ def is_damage(error: Exception) -> bool:
 def connect(path: Path, *, synchronous: str) -> sqlite3.Connection:
     """The writing connection. Checkpoints are run by hand, after the answers are out."""
     make_private(path)
-    connection = sqlite3.connect(path, isolation_level=None, cached_statements=256)
+    connection = readable(sqlite3.connect(path, isolation_level=None, cached_statements=256, detect_types=sqlite3.PARSE_DECLTYPES))
     connection.execute("PRAGMA page_size = 4096")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(f"PRAGMA synchronous = {synchronous}")
@@ -72,9 +74,17 @@ def make_private(path: Path) -> None:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
+def open_reading(file: Path, *, any_thread: bool = False) -> sqlite3.Connection:
+    """A connection that never writes."""
+    uri = f"{file.absolute().as_uri()}?mode=ro"
+    return readable(
+        sqlite3.connect(uri, uri=True, isolation_level=None, detect_types=sqlite3.PARSE_DECLTYPES, check_same_thread=not any_thread)
+    )
+
+
 @contextmanager
 def reading(file: Path) -> Iterator[sqlite3.Connection]:
     """A connection that sees one state of the store and never writes."""
-    with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)) as connection:
+    with closing(open_reading(file)) as connection:
         connection.execute("BEGIN")
         yield connection

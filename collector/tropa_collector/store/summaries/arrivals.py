@@ -99,7 +99,7 @@ def _stored(connection: Connection, after: int, end: End, wanted: LiveFilter, li
     asked.equal("source", wanted.source)
     asked.equal("type", wanted.type)
     asked.equal(OWNER, wanted.contact)
-    asked.holds(wanted.text, ("name", "body"), end)
+    asked.holds(wanted.text, ("name", "text_of(body)"), end)
     found = connection.execute(_EVENTS.format(where=asked.where, **bounds), asked.values).fetchall()
     people = names_of(connection, {row[6] for row in found if row[6]})
     return [_shown(row, people) for row in found]

@@ -1,6 +1,6 @@
 -- Times are UTC microseconds since the epoch. Nothing here is indexed by a random value on the hot path.
 
--- The log. Ids are the order of commit; a body is the event as sent plus "enriched".
+-- The log. Ids are the order of commit; a body is the event as sent plus "enriched", packed (store/sqlite/bodies.py).
 CREATE TABLE events (
   id          INTEGER PRIMARY KEY,
   identifier  INTEGER,                   -- the strongest one it carried; NULL: unattributed
@@ -12,7 +12,8 @@ CREATE TABLE events (
   received_at INTEGER NOT NULL,
   original_at INTEGER NOT NULL,          -- 0: the sender gave no time
   timestamp   INTEGER NOT NULL,          -- original time corrected for the sender's clock
-  body        TEXT NOT NULL
+  touch       INTEGER NOT NULL,          -- 1: a campaign, an ad or another site brought it
+  body        BODY BLOB NOT NULL
 );
 CREATE INDEX events_received_at ON events(received_at);  -- grows at its right edge
 

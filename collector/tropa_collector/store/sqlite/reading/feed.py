@@ -15,7 +15,7 @@ from tropa_collector.store.contacts.explanations import CHANGES
 from tropa_collector.store.contacts.feed import change_before, changes_between, identifier_rows
 from tropa_collector.store.contacts.shares import EVENT
 from tropa_collector.store.protocol import IdentifierRow, Logged, Stream, Stretch, stored_event
-from tropa_collector.store.sqlite.file import FILE_NAME
+from tropa_collector.store.sqlite.file import FILE_NAME, open_reading
 from tropa_collector.store.sqlite.numbering import NEWEST_EVENT
 
 Result = TypeVar("Result")
@@ -78,8 +78,7 @@ class SqliteFeed:
     def _open(self) -> sqlite3.Connection:
         if not self._file.is_file():
             raise StoreError(f"There is no store in {self._file.parent}.")
-        uri = f"{self._file.absolute().as_uri()}?mode=ro"
-        self._connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+        self._connection = open_reading(self._file, any_thread=True)
         self._connection.execute("PRAGMA cache_size = -8000")
         return self._connection
 

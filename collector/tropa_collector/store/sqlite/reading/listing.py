@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from tropa_collector.identity.records import LIVE, Key
 from tropa_collector.store.contacts.lists import MAX_TRAIT_NAMES, contact_row
 from tropa_collector.store.contacts.shares import EVENT
 from tropa_collector.store.protocol import stored_event
-from tropa_collector.store.sqlite.file import reading
+from tropa_collector.store.sqlite.file import open_reading, reading
 from tropa_collector.store.sqlite.reading.doers import gather_doers
 
 
@@ -51,7 +50,7 @@ def key_counter(file: Path) -> tuple[Callable[[Sequence[Key]], int], Callable[[]
     """How many of some keys the store holds already, and how to end asking; None when there is no store yet."""
     if not file.is_file():
         return None
-    connection = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+    connection = open_reading(file)
 
     def count(keys: Sequence[Key]) -> int:
         marks = ",".join(["(?,?)"] * len(keys))

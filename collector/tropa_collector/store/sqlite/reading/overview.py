@@ -10,8 +10,8 @@ from tropa_collector.store.contacts.shares import OWNER
 from tropa_collector.store.summaries.overview import Sampling, listed
 
 _SAMPLED: Final = (
-    "SELECT json_extract(body, '$.enriched.geo.country'), json_extract(body, '$.enriched.device.type'),"
-    f" json_extract(body, '$.enriched.device.browser.name'), {OWNER} FROM events WHERE id IN ({{ids}})"
+    "SELECT json_extract(text_of(body), '$.enriched.geo.country'), json_extract(text_of(body), '$.enriched.device.type'),"
+    f" json_extract(text_of(body), '$.enriched.device.browser.name'), {OWNER} FROM events WHERE id IN ({{ids}})"
 )
 
 

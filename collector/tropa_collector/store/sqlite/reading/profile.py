@@ -22,7 +22,9 @@ _VISITED = (
     "SELECT e.id, e.received_at, e.timestamp, e.original_at, e.source, e.trust, {contact}, e.body, i.kind"
     " FROM events AS e LEFT JOIN identifiers AS i ON i.id = e.identifier WHERE e.id IN ({ids})"
 )
-_SURROUNDINGS = "SELECT timestamp, json_extract(body, '$.enriched.geo', '$.enriched.device') FROM events WHERE id IN ({ids})"
+_SURROUNDINGS = (
+    "SELECT timestamp, json_extract(text_of(body), '$.enriched.geo', '$.enriched.device') FROM events WHERE id IN ({ids})"
+)
 _RUN_DAYS = (
     f"WITH {{mine}} SELECT t.timestamp / {DAY}, count(*) FROM timeline_runs AS r CROSS JOIN mine CROSS JOIN timeline AS t"
     " ON t.run = r.run AND t.identifier = mine.identifier AND t.timestamp BETWEEN mine.since AND mine.until - 1"

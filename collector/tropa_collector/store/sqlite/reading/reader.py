@@ -46,7 +46,8 @@ class SqliteReader:
             raise StoreError(f"{self._file} cannot be read: {error}. Look at `tropa doctor`.") from None
 
     async def _connected(self) -> aiosqlite.Connection:
-        connection = await aiosqlite.connect(f"{self._file.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        uri, types = f"{self._file.absolute().as_uri()}?mode=ro", sqlite3.PARSE_DECLTYPES
+        connection = await aiosqlite.connect(uri, uri=True, isolation_level=None, detect_types=types)
         self._open.append(connection)
         await connection.execute("PRAGMA cache_size = -8000")
         await connection.execute_fetchall("SELECT max(number) FROM migrations")  # a file without them is no store

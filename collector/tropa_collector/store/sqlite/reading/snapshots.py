@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from tropa_collector.store.sqlite.file import open_reading
+
 Result = TypeVar("Result")
 
 
@@ -40,8 +42,7 @@ class Snapshots:
             self._idle.append(connection)
 
     def _open(self) -> sqlite3.Connection:
-        uri = f"{self._file.absolute().as_uri()}?mode=ro"
-        connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)  # one thread at a time
+        connection = open_reading(self._file, any_thread=True)  # one at a time
         connection.execute("PRAGMA cache_size = -8000")
         connection.execute("PRAGMA temp_store = MEMORY")
         return connection

@@ -9,7 +9,7 @@ from typing import Any
 from tropa_collector.store.contacts.document import touch
 from tropa_collector.store.contacts.refs import inside
 from tropa_collector.store.contacts.shares import HIGHEST, LOWEST, Moment, Share, table_of
-from tropa_collector.store.deeds import TOUCH, is_touch
+from tropa_collector.store.deeds import TOUCH
 from tropa_collector.store.sqlite.reading.timeline import COMMIT_LAG_US, OLDEST, TAIL, blocks, first_run
 
 #: Of each run and identifier its own first or last touch is one look at the index, however many touches there are.
@@ -23,14 +23,13 @@ _OF_RUN = (
     f"SELECT timestamp, event_id FROM deeds WHERE timestamp = ? AND run = ? AND deed = {TOUCH} AND identifier = ?"
     f" AND event_id >= {OLDEST} ORDER BY event_id LIMIT 1"
 )
-_IN_TAIL = f"WITH {{mine}} SELECT timestamp, id {TAIL} AND is_touch(body)"
+_IN_TAIL = f"WITH {{mine}} SELECT timestamp, id {TAIL} AND touch"
 
 
 def touches(connection: sqlite3.Connection, shares: Sequence[Share]) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
     """The first and the last event that a campaign, an ad or another site brought."""
     if not shares:
         return None, None
-    connection.create_function("is_touch", 1, is_touch, deterministic=True)
     mine = table_of(shares)
     found = connection.execute(_IN_TAIL.format(mine=mine)).fetchall()
     found += _first(connection, shares, mine) + _last(connection, mine, max(found, default=(LOWEST, 0)))

@@ -38,19 +38,21 @@ def forget(connection: Connection, found: Sequence[int]) -> None:
     runs = [run for (run,) in connection.execute("SELECT run FROM timeline_runs ORDER BY run")]
     for start in range(0, len(found), 500):
         part = inside(found[start : start + 500])
-        rows = connection.execute(f"SELECT type, name, body, identifier, timestamp, id FROM events WHERE id IN ({part})").fetchall()
+        rows = connection.execute(
+            f"SELECT type, name, touch, identifier, timestamp, id FROM events WHERE id IN ({part})"
+        ).fetchall()
         _unindex(connection, rows, runs)
-        connection.execute(f"UPDATE events SET identifier = NULL, name = '', body = {_SHELL} WHERE id IN ({part})")
+        connection.execute(f"UPDATE events SET identifier = NULL, name = '', touch = 0, body = {_SHELL} WHERE id IN ({part})")
 
 
 def _unindex(connection: Connection, rows: Sequence[tuple[Any, ...]], runs: Sequence[int]) -> None:
     """Take events out of the runs that hold them; a run is named after its first event."""
     places, deeds = [], []
-    for type_, name, body, *place in rows:
+    for type_, name, touch, *place in rows:
         run = bisect_right(runs, place[2])
         if run:
             places.append((runs[run - 1], *place))
-            deeds += [(runs[run - 1], *deed) for deed in deeds_of(type_, name, body, (place[0], place[1], place[2]))]
+            deeds += [(runs[run - 1], *deed) for deed in deeds_of(type_, name, (place[0], place[1], place[2]), touch=touch)]
     connection.executemany("DELETE FROM timeline WHERE run = ? AND identifier = ? AND timestamp = ? AND event_id = ?", places)
     connection.executemany(
         "DELETE FROM deeds WHERE run = ? AND deed = ? AND identifier = ? AND timestamp = ? AND event_id = ?", deeds

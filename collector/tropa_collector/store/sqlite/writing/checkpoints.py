@@ -11,8 +11,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-LEAST_BYTES = 50_000
-LITTLE_BYTES = 50_000  # whoever commits moves so much in the time of a commit
+LEAST_BYTES = 20_000
+LITTLE_BYTES = 20_000  # whoever commits moves so much in the time of a commit
 SECONDS = 0.25  # that a checkpoint may take
 NICENESS = 10
 

@@ -29,7 +29,7 @@ from tropa_collector.store.sqlite.writing.submissions import encode_submission
 
 logger = logging.getLogger("tropa.store")
 
-SEND_BYTES = 100_000  # encoded: of so much it pays to send it before the turn of the loop is over
+SEND_BYTES = 50_000  # encoded: of so much it pays to send it before the turn of the loop is over
 PACE_SHARE = 0.7  # of queue_seconds: a checkpoint may come in between
 RESTART_SECONDS = 0.05
 LONGEST_RESTART_SECONDS = 1.0

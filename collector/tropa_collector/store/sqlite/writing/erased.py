@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from tropa_collector.store.operations.erased import MARK, ErasedKeys
+from tropa_collector.store.sqlite.bodies import text_of
 
 KEY_FILE: Final = "erasure.key"
 _KEY_BYTES: Final = 32
@@ -51,6 +52,10 @@ class Erased(ErasedKeys):
         super().__init__()
         self._connection = connection
         self.reload()
+
+    @staticmethod
+    def text_of(body: str | bytes) -> str:
+        return text_of(body)
 
     def reload(self) -> None:
         """After an erasure."""

@@ -32,10 +32,10 @@ from tropa_collector.store.calls import call_of
 from tropa_collector.store.contacts.refs import CONTACT, EDGE, IDENTIFIER
 from tropa_collector.store.contacts.registers import feed_rows
 from tropa_collector.store.contacts.words import SEARCHABLE
-from tropa_collector.store.protocol import Record
 from tropa_collector.store.sqlite.writing.graph import load, rows_in
 from tropa_collector.store.sqlite.writing.recent import Recent
 from tropa_collector.store.sqlite.writing.registers import write_registers, write_words
+from tropa_collector.store.sqlite.writing.submissions import Row
 from tropa_collector.store.sqlite.writing.words import index_words
 
 _DAYS_KEPT: Final = 16_384  # identifiers of which the day of their last event is known
@@ -69,7 +69,7 @@ class Resolution:
 
     # -- a batch
 
-    def plan(self, records: Sequence[Record]) -> Plan:
+    def plan(self, records: Sequence[Row]) -> Plan:
         """Who is behind each record. Nothing is written."""
         anchors, rest, quiet = self._first_look(records)
         first = self._triage(records, rest)
@@ -83,7 +83,7 @@ class Resolution:
             anchors[index] = anchor
         return plan._replace(anchors=anchors)
 
-    def _first_look(self, records: Sequence[Record]) -> tuple[list[int], list[int], list[tuple[int, int]]]:
+    def _first_look(self, records: Sequence[Row]) -> tuple[list[int], list[int], list[tuple[int, int]]]:
         """The anchors of what brings nothing new to identifiers of lately, the indexes of the rest, and of the former those
         with several identifiers, each with its contact.
 
@@ -91,7 +91,7 @@ class Resolution:
         """
         anchors, rest, quiet = [0] * len(records), list[int](), list[tuple[int, int]]()
         row_of, edge_of, policy = self._rows.get, self._edges.get, self.policy
-        for index, (_, trust, _, _, message_id, received_at, _, timestamp, _, identity) in enumerate(records):
+        for index, (_, trust, _, _, message_id, received_at, _, timestamp, _, identity, _) in enumerate(records):
             if identity is None:
                 continue
             idents, traits, previous = identity
@@ -106,7 +106,7 @@ class Resolution:
             rest.append(index)
         return anchors, rest, quiet
 
-    def _triage(self, records: Sequence[Record], rest: Sequence[int]) -> Triage:
+    def _triage(self, records: Sequence[Row], rest: Sequence[int]) -> Triage:
         calls = [call_of(records[index]) for index in rest]
         known = self._lookup({key for call in calls for key in call.lookups()})
         lone = {row.id: contact for row in known.values() if (contact := self._lone.get(row.id)) is not None}
@@ -159,7 +159,7 @@ class Resolution:
 
     # -- writing
 
-    def write(self, plan: Plan, records: Sequence[Record] = ()) -> None:
+    def write(self, plan: Plan, records: Sequence[Row] = ()) -> None:
         """Put a plan's rows where they belong."""
         put = self._put
         put(_UPSERT_CONTACT, plan.contacts)
@@ -201,7 +201,7 @@ class Resolution:
         owners |= rows_in(self._connection, "identifiers", "id, contact", "id", others)
         return feed_rows(changes, owners, plan.sequence.log, now)
 
-    def _write_days(self, plan: Plan, records: Sequence[Record]) -> None:
+    def _write_days(self, plan: Plan, records: Sequence[Row]) -> None:
         """When an identifier was last seen, to the day, written once a day."""
         days, seen, newborn = self._days, dict[int, int](), self.next_ids.identifier
         for row in plan.identifiers:

@@ -22,7 +22,7 @@ from struct import unpack
 
 from tropa_collector.store.deeds import Deed, deeds_of
 from tropa_collector.store.hashing import blake2b, hash64
-from tropa_collector.store.protocol import Record
+from tropa_collector.store.sqlite.writing.submissions import Row
 
 RUN_EVENTS = 8_192  # keys that go in together; what a restart reads from the log is hardly more than twice this
 PARTS = 8  # of a run, sorted as they fill: joining them takes no longer than a commit
@@ -144,8 +144,8 @@ class Trailing:
         entries: list[Entry] = []
         places: list[Entry] = []
         deeds: list[Deed] = []
-        for original_at, source, message_id, identifier, timestamp, event_id, type_, name, body in self._connection.execute(
-            "SELECT original_at, source, message_id, identifier, timestamp, id, type, name, body FROM events"
+        for original_at, source, message_id, identifier, timestamp, event_id, type_, name, touch in self._connection.execute(
+            "SELECT original_at, source, message_id, identifier, timestamp, id, type, name, touch FROM events"
             " WHERE id > ? ORDER BY id",
             (self.through_id,),
         ):
@@ -153,7 +153,7 @@ class Trailing:
             if identifier is not None:
                 place = (identifier, timestamp, event_id)
                 places.append(place)
-                deeds += deeds_of(type_, name, body, place)
+                deeds += deeds_of(type_, name, place, touch=touch)
         return entries, places, deeds
 
     def salt(self, source: str) -> int:
@@ -163,7 +163,7 @@ class Trailing:
             salt = self._salts[source] = source_salt(source)
         return salt
 
-    def keys(self, records: Sequence[Record]) -> list[int]:
+    def keys(self, records: Sequence[Row]) -> list[int]:
         """What stands for each record in the index of duplicates: ``hash64`` of its message id, its source folded in."""
         digests = [blake2b(record[4].encode("utf-8", "surrogatepass"), digest_size=8).digest() for record in records]
         salts = {source: self.salt(source) for source in {record[0] for record in records}}
@@ -172,7 +172,7 @@ class Trailing:
             for number, record in zip(unpack(f">{len(records)}q", b"".join(digests)), records, strict=True)
         ]
 
-    def known(self, records: Sequence[Record], keys: Sequence[int]) -> set[tuple[int, int]]:
+    def known(self, records: Sequence[Row], keys: Sequence[int]) -> set[tuple[int, int]]:
         """Of the records that ``seen`` and the filter leave open, those that the index holds."""
         (newest, older), forgotten_until = self.seen, self.filter.forgotten_until
         wanted = [

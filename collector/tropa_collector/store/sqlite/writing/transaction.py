@@ -20,13 +20,15 @@ from tropa_collector.identity.policy import Policy
 from tropa_collector.identity.records import Plan
 from tropa_collector.store.deeds import Deed, deeds_of
 from tropa_collector.store.operations.workplace import Absent, Refused, Workplace
-from tropa_collector.store.protocol import Operation, Outcome, Quarantined, Record, Submission
+from tropa_collector.store.protocol import Operation, Outcome, Quarantined, Record
+from tropa_collector.store.sqlite.bodies import text_of
 from tropa_collector.store.sqlite.file import is_damage
 from tropa_collector.store.sqlite.numbering import NEWEST_EVENT
 from tropa_collector.store.sqlite.writing.archive import ARCHIVE
 from tropa_collector.store.sqlite.writing.erased import Erased
 from tropa_collector.store.sqlite.writing.identity import Resolution
 from tropa_collector.store.sqlite.writing.operations import AFTER_COMMIT, OPERATIONS
+from tropa_collector.store.sqlite.writing.submissions import Received, Row
 from tropa_collector.store.sqlite.writing.trailing import AHEAD_US, Entry, Trailing
 
 logger = logging.getLogger("tropa.store")
@@ -34,8 +36,10 @@ logger = logging.getLogger("tropa.store")
 NAMES_A_MINUTE = 400  # roll-up rows of one minute; further names are counted as "(other)"
 _CHUNKS = (256, 64, 16, 4, 1)  # rows of one statement: few texts, all of them in the statement cache
 
-_COLUMNS = 1 + len(Record._fields)  # id and identifier before a record's own, its identity not among them
-_INSERT = {rows: "INSERT INTO events VALUES " + ",".join(["(" + ",".join("?" * _COLUMNS) + ")"] * rows) for rows in _CHUNKS}
+#: A record's own fields, its identity not among them, behind what the writer adds to them.
+_COLUMNS: Final = ("id", "identifier", "touch", *Record._fields[:-1])
+_INTO = f"INSERT INTO events ({','.join(_COLUMNS)}) VALUES "
+_INSERT = {rows: _INTO + ",".join(["(" + ",".join("?" * len(_COLUMNS)) + ")"] * rows) for rows in _CHUNKS}
 _SOURCE, _TYPE, _NAME = itemgetter(0), itemgetter(2), itemgetter(3)
 _MINUTE: Final = 60_000_000
 _NOTHING: Final[frozenset[tuple[int, int]]] = frozenset()
@@ -48,7 +52,7 @@ Rollup = tuple[int, str, str, str, int]
 class _Work:
     """What a transaction is about to write; memory follows only after the commit."""
 
-    records: list[Record] = field(default_factory=list)  # the new ones
+    records: list[Row] = field(default_factory=list)  # the new ones
     entries: list[Entry] = field(default_factory=list)
     places: list[Entry] = field(default_factory=list)  # of the timeline: identifier, timestamp, event id
     deeds: list[Deed] = field(default_factory=list)
@@ -70,7 +74,7 @@ class Transaction:
         self._minute = 0
         self._names: set[Rollup] = set()
 
-    def commit(self, submissions: Sequence[Submission]) -> list[bytes]:
+    def commit(self, submissions: Sequence[Received]) -> list[bytes]:
         """Commit submissions together; for each, one ``Outcome`` a record.
 
         Raises:
@@ -106,7 +110,7 @@ class Transaction:
             self._connection.execute("ROLLBACK")
         self.resolution.forget_rows()
 
-    def _commit(self, submissions: Sequence[Submission]) -> list[bytes]:
+    def _commit(self, submissions: Sequence[Received]) -> list[bytes]:
         work = _Work()
         outcomes = self._sort_out(submissions, work)
         connection = self._connection
@@ -131,32 +135,32 @@ class Transaction:
         self.trailing.extend(work.entries, work.places, work.deeds, ceiling=time.time_ns() // 1_000 + AHEAD_US)
         return outcomes
 
-    def _isolate(self, submissions: Sequence[Submission], error: Exception) -> list[bytes]:
+    def _isolate(self, submissions: Sequence[Received], error: Exception) -> list[bytes]:
         if len(submissions) > 1:
             middle = len(submissions) // 2
             return self.commit(submissions[:middle]) + self.commit(submissions[middle:])
         (submission,) = submissions
-        records = submission.records
-        if len(records) > 1:
-            middle = len(records) // 2
-            first = self.commit([submission._replace(records=records[:middle])])
-            second = self.commit([Submission(records[middle:])])
+        rows = submission.rows
+        if len(rows) > 1:
+            middle = len(rows) // 2
+            first = self.commit([submission._replace(rows=rows[:middle])])
+            second = self.commit([Received(rows[middle:])])
             return [first[0] + second[0]]
-        if not records:
+        if not rows:
             raise error
         # By its type alone: a message may hold what was sent. It is in quarantine, beside the event.
         logger.error("an event was set aside: %s in %s", type(error).__name__, _where(error))
-        self._commit([Submission((), [*submission.quarantined, _refused(records[0], error)], submission.released)])
+        self._commit([Received((), [*submission.quarantined, _refused(rows[0], error)], submission.released)])
         return [bytes([Outcome.QUARANTINED])]
 
-    def _sort_out(self, submissions: Sequence[Submission], work: _Work) -> list[bytes]:
+    def _sort_out(self, submissions: Sequence[Received], work: _Work) -> list[bytes]:
         """Decide stored or duplicate for every record, number the new ones, count everything."""
-        records = [record for submission in submissions for record in submission.records]
+        records = [row for submission in submissions for row in submission.rows]
         flags = self._number(records, self.trailing.keys(records), work)
         work.rollups.update(_rollups(records, flags))
         outcomes, start = [], 0
         for submission in submissions:
-            end = start + len(submission.records)
+            end = start + len(submission.rows)
             outcomes.append(flags[start:end])
             start = end
             for bad in submission.quarantined:
@@ -165,7 +169,7 @@ class Transaction:
             work.released += submission.released
         return outcomes
 
-    def _number(self, records: Sequence[Record], keys: Sequence[int], work: _Work) -> bytes:
+    def _number(self, records: Sequence[Row], keys: Sequence[int], work: _Work) -> bytes:
         """Of each record whether it is new (0) or a duplicate; the new ones get the next ids."""
         trailing, dedupe = self.trailing, self._dedupe
         known, (newest, older) = (trailing.known(records, keys), trailing.seen) if dedupe else (_NOTHING, _NO_KEYS)
@@ -181,24 +185,25 @@ class Transaction:
             next_id += 1
         return bytes(flags)
 
-    def _resolve(self, records: list[Record]) -> Plan:
+    def _resolve(self, records: list[Row]) -> Plan:
         plan = self.resolution.plan(records)
         self.resolution.write(plan, records)
         return plan
 
     def _insert_events(self, work: _Work, anchors: Sequence[int]) -> None:
-        """One statement a chunk: the columns are a record's, in its order, behind the id and the identifier."""
+        """One statement a chunk: the columns are a record's, in its order, behind the id, the identifier and the touch."""
         values: list[Any] = []
         for entry, anchor, record in zip(work.entries, anchors, work.records, strict=True):
-            values += (entry[2], anchor or None)
-            values += record[:-1]
+            touch = record[10]
+            values += (entry[2], anchor or None, touch)
+            values += record[:9]
             if anchor:
                 place = (anchor, record[7], entry[2])
                 work.places.append(place)
-                work.deeds += deeds_of(record[2], record[3], record[8], place)
+                work.deeds += deeds_of(record[2], record[3], place, touch=touch)
         start = 0
         for rows in _CHUNKS:
-            step = rows * _COLUMNS
+            step = rows * len(_COLUMNS)
             while len(values) - start >= step:
                 self._connection.execute(_INSERT[rows], values[start : start + step])
                 start += step
@@ -245,7 +250,7 @@ class Transaction:
         )
 
 
-def _rollups(records: Sequence[Record], flags: bytes) -> Iterator[Rollup]:
+def _rollups(records: Sequence[Row], flags: bytes) -> Iterator[Rollup]:
     minutes = [record[5] // _MINUTE for record in records]
     return zip(minutes, map(_SOURCE, records), map(_TYPE, records), map(_NAME, records), flags, strict=True)
 
@@ -255,9 +260,9 @@ def _where(error: Exception) -> str:
     return f"{frame.name}, line {frame.lineno}"
 
 
-def _refused(record: Record, error: Exception) -> Quarantined:
-    source, _, type_, name, message_id, received_at, _, _, body, _ = record
+def _refused(record: Row, error: Exception) -> Quarantined:
+    source, _, type_, name, message_id, received_at, _, _, body, _, _ = record
     return Quarantined(
         source, received_at, type_, name, "store_refused", "$", f"The store could not hold this event: {error}", message_id,
-        body.encode("utf-8", "replace"), "{}",
+        text_of(body).encode("utf-8", "replace"), "{}",
     )  # fmt: skip

@@ -28,20 +28,19 @@ from tropa_collector.footprint import settle_down
 from tropa_collector.frames import Frames, encode
 from tropa_collector.identity.policy import from_json
 from tropa_collector.store.contacts.rules import keep_policy
-from tropa_collector.store.protocol import Submission
 from tropa_collector.store.sqlite.file import FILE_NAME, Place, RemovedError, connect, is_damage
 from tropa_collector.store.sqlite.migrate import migrate
 from tropa_collector.store.sqlite.writing.checkpoints import Checkpoints, Mover, move_log
 from tropa_collector.store.sqlite.writing.identity import Resolution
 from tropa_collector.store.sqlite.writing.options import WriterOptions
 from tropa_collector.store.sqlite.writing.retention import Retention
-from tropa_collector.store.sqlite.writing.submissions import decode_submission
+from tropa_collector.store.sqlite.writing.submissions import Received, decode_submission
 from tropa_collector.store.sqlite.writing.transaction import Transaction
 
 LOCK_SECONDS = 5.0  # a predecessor may still be committing what it received
-GROUP_BYTES = 4_000_000  # received: of one group commit
-CHECKPOINT_BYTES = 8_000_000  # of event bodies; twice that and a little in the log
-PURGED_ROW_BYTES = 500  # a row's share of the pages that a purge writes
+GROUP_BYTES = 2_000_000  # received: of one group commit
+CHECKPOINT_BYTES = 4_000_000  # of packed bodies; five times that in the log
+PURGED_ROW_BYTES = 200  # a row's share of the pages that a purge writes
 IDLE_SECONDS = 1.0
 _RECEIVE_BYTES = 1 << 20
 _FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM)
@@ -77,9 +76,9 @@ class Writer:
                 self._idle()
         self.checkpoint()
 
-    def _receive(self) -> tuple[list[tuple[int, Submission]], bool]:
+    def _receive(self) -> tuple[list[tuple[int, Received]], bool]:
         """Wait for something, then take what is there, as much as makes one commit; the second value says whether more may come."""
-        taken: list[tuple[int, Submission]] = []
+        taken: list[tuple[int, Received]] = []
         timeout, size = IDLE_SECONDS, 0
         while (size < GROUP_BYTES or not taken) and select.select([self._channel], [], [], timeout)[0]:
             try:
@@ -94,7 +93,7 @@ class Writer:
             timeout = 0.0 if taken else IDLE_SECONDS
         return taken, True
 
-    def _commit(self, numbered: list[tuple[int, Submission]]) -> None:
+    def _commit(self, numbered: list[tuple[int, Received]]) -> None:
         submissions, started = [submission for _, submission in numbered], time.monotonic()
         moved = self._mover.done
         try:
@@ -141,7 +140,7 @@ class Writer:
             rows = self._retention.committed(events)
             self._checkpoints.committed(PURGED_ROW_BYTES * rows, 0.0)
 
-    def _outcomes(self, submissions: list[Submission]) -> list[Any]:
+    def _outcomes(self, submissions: list[Received]) -> list[Any]:
         """Of events what became of each, all in one commit; of operations their results, each in a commit of its own."""
         events = [submission for submission in submissions if submission.operation is None]
         if len(events) < len(submissions) and self._mover.busy:
