@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -142,8 +143,8 @@ class Pipeline:
         source, limits, max_bytes = receipt.source.name, self._limits, self._settings.max_event_bytes
         enrich, scope, now = self._enrichment(receipt), self._scope(receipt.source), receipt.received_at / 1e6
         of_browser = receipt.source.kind == "browser"
-        for index, item in enumerate(envelope.items):
-            event = check(item, envelope, source=source, limits=limits, max_event_bytes=max_bytes)
+        for index, (item, encoded) in enumerate(zip(envelope.items, envelope.encoded or repeat(b""))):  # noqa: B905 - no end
+            event = check(item, envelope, source=source, limits=limits, max_event_bytes=max_bytes, encoded=encoded)
             if isinstance(event, Invalid):
                 quarantined.append(self._quarantined(event, index, envelope, receipt, originals))
                 prepared.errors.append(_entry(index, event.message_id, event.fault))

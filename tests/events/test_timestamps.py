@@ -37,6 +37,7 @@ BAD = [
     "2026-11-21T25:00:00Z",
     "2026-11-21T23:59:60Z",
     "1795293095",
+    "2026-11-21T20:31+03.253Z",
     "+012026-01-01T00:00:00Z",
 ]
 
@@ -63,3 +64,19 @@ def test_whatever_is_read_can_be_shown(moment: datetime, offset: int) -> None:
         shown = to_iso(microseconds + shift // timedelta(microseconds=1))
         assert shown.endswith("Z")
         assert to_iso(to_microseconds(shown)) == shown
+
+
+@settings(max_examples=1_000, deadline=None)
+@given(
+    st.datetimes().map(lambda moment: moment.isoformat()[:19])
+    | st.from_regex(r"[0-9W]{4}-?[0-9W]{2}-?[0-9T+:.,Z -]{10,12}", fullmatch=True),
+    st.integers(0, 999),
+)
+def test_what_javascript_writes_is_read_as_the_same_time_in_more_digits(second: str, milliseconds: int) -> None:
+    def read(text: str) -> int | None:
+        try:
+            return to_microseconds(text)
+        except ValueError:
+            return None
+
+    assert read(f"{second}.{milliseconds:03}Z") == read(f"{second}.{milliseconds:03}000Z")

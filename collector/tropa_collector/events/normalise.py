@@ -135,7 +135,7 @@ def proves_sound(encoded: bytes, limits: Limits) -> bool:
     Sound but not complete, and at the speed of C: there are at most as many levels as brackets, and a string or a list
     has no more in it than fits.
     """
-    if len(encoded) > limits.sure_bytes and not _has_room(encoded, limits):
+    if len(encoded) > limits.sure_bytes and not has_room(encoded, limits):
         return False
     lists = encoded.count(b"[") if 91 in encoded else 0
     if encoded.count(b"{") + lists > limits.max_depth:
@@ -143,7 +143,8 @@ def proves_sound(encoded: bytes, limits: Limits) -> bool:
     return 92 not in encoded or encoded.find(b"\\u0000") < 0
 
 
-def _has_room(encoded: bytes, limits: Limits) -> bool:
+def has_room(encoded: bytes, limits: Limits) -> bool:
+    """Whether these bytes, an event's JSON, are too few for a string, a list or an object that is too large."""
     fewest = min(limits.max_list_items, limits.max_map_items)
     return len(encoded) <= limits.max_string_chars and encoded.count(b",") < fewest
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -11,8 +11,10 @@ from pydantic import ValidationError
 
 from tropa_collector.errors import MalformedBody, PayloadTooLarge
 from tropa_collector.events.accept import acceptor
+from tropa_collector.events.faults import fault_of, kind_of, no_time, shown
 from tropa_collector.events.model import ADAPTERS, DEFINITIONS, EVENT_NAME_CHARS, TYPES
-from tropa_collector.events.normalise import Fault, Limits, checked, dump
+from tropa_collector.events.normalise import Fault, Limits, checked, dump, has_room
+from tropa_collector.events.plain import NEEDED
 from tropa_collector.events.timestamps import to_microseconds
 
 _MESSAGE_IDS = uuid.UUID("6e0c5a0e-5b0c-5c55-9b8f-0d4a5e6f7a10")
@@ -30,6 +32,7 @@ class Envelope(NamedTuple):
     sent_at: object = None
     context: object = None
     integrations: object = None
+    encoded: Sequence[bytes] = ()  # the JSON of each item, where events/plain.py held it against the model: as it came
 
     @property
     def bare(self) -> bool:
@@ -68,7 +71,7 @@ class Invalid(NamedTuple):
     encoded: bytes
 
 
-def open_batch(body: object, *, max_events: int, max_bytes: int) -> Envelope:
+def open_batch(body: object, encoded: Sequence[bytes] = (), *, max_events: int, max_bytes: int) -> Envelope:
     """The events of a ``/v1/batch`` body of at most ``max_bytes``.
 
     Raises:
@@ -76,7 +79,7 @@ def open_batch(body: object, *, max_events: int, max_bytes: int) -> Envelope:
         PayloadTooLarge: more events than ``max_events``, or a context that would swell them beyond all proportion.
     """
     if not isinstance(body, dict):
-        raise MalformedBody(f'Send an object {{"batch": [...]}}, not {_kind(body)}.', code="not_an_object")
+        raise MalformedBody(f'Send an object {{"batch": [...]}}, not {kind_of(body)}.', code="not_an_object")
     items = body.get("batch")
     if not isinstance(items, list):
         raise MalformedBody(
@@ -84,7 +87,7 @@ def open_batch(body: object, *, max_events: int, max_bytes: int) -> Envelope:
         )
     if len(items) > max_events:
         raise PayloadTooLarge(f"{len(items)} events in one batch; at most {max_events} are taken. Send smaller batches.")
-    envelope = Envelope(items, body.get("sentAt"), body.get("context"), body.get("integrations"))
+    envelope = Envelope(items, body.get("sentAt"), body.get("context"), body.get("integrations"), encoded)
     if (envelope.context or envelope.integrations) and _shared_bytes(envelope) * len(items) > _SWELL * max_bytes:
         raise PayloadTooLarge("The batch's `context` and `integrations` are too large to go with each event. Send smaller batches.")
     return envelope
@@ -94,47 +97,55 @@ def _shared_bytes(envelope: Envelope) -> int:
     return len(dump((envelope.context, envelope.integrations)))
 
 
-def open_single(body: object, *, type_: str) -> Envelope:
+def open_single(body: object, encoded: Sequence[bytes] = (), *, type_: str) -> Envelope:
     """The one event of ``/v1/track`` and its like; a missing type is the path's.
 
     Raises:
         MalformedBody: not an object.
     """
     if not isinstance(body, dict):
-        raise MalformedBody(f"Send one event as a JSON object, not {_kind(body)}.", code="not_an_object")
+        raise MalformedBody(f"Send one event as a JSON object, not {kind_of(body)}.", code="not_an_object")
     if body.get("type") is None:
         body["type"] = type_
     body.pop("writeKey", None)
-    return Envelope([body])
+    return Envelope([body], encoded=encoded)
 
 
-def check(item: object, envelope: Envelope, *, source: str, limits: Limits, max_event_bytes: int) -> Valid | Invalid:
-    """One event: merged with its batch, bounded, repaired, held against the model."""
+def check(  # noqa: PLR0913 - keywords, once an event
+    item: object, envelope: Envelope, *, source: str, limits: Limits, max_event_bytes: int, encoded: bytes = b""
+) -> Valid | Invalid:
+    """One event: merged with its batch, bounded, repaired, held against the model. ``encoded`` is its place in the envelope's."""
     if not isinstance(item, dict):
-        return _invalid(Fault("wrong_type", "$", f"An event is a JSON object, not {_kind(item)}."), {}, dump(item))
-    event = item if envelope.bare else _merged(item, envelope)
+        return _invalid(Fault("wrong_type", "$", f"An event is a JSON object, not {kind_of(item)}."), {}, dump(item))
+    event, plain = item, encoded != b""
+    if envelope.context is not None or envelope.integrations is not None:
+        event, encoded = _merged(item, envelope), b""
     if envelope.sent_at is not None and event.get("sentAt") is None:
-        event["sentAt"] = envelope.sent_at
-    notices = () if _RESERVED.isdisjoint(event) else _without_reserved(event)
-    event, encoded, fault = checked(event, limits)
+        event["sentAt"], encoded = envelope.sent_at, b""
+    notices = () if plain or _RESERVED.isdisjoint(event) else _without_reserved(event)
+    fault = None
+    if plain:
+        encoded = encoded or orjson.dumps(event)  # what was merged into it is as sound as it is
+    if not plain or (len(encoded) > limits.sure_bytes and not has_room(encoded, limits)):
+        event, encoded, fault = checked(event, limits)
     if fault is None and len(encoded) > max_event_bytes and (size := _own_bytes(event, encoded, envelope)) > max_event_bytes:
         text = f"The event has {size} bytes; at most {max_event_bytes} are taken. Send less in properties or traits."
         fault = Fault("event_too_large", "$", text)
     if fault is not None:
         return _invalid(fault, event, encoded)
-    type_ = event.get("type")
-    accepts = _ACCEPTS.get(type_) if isinstance(type_, str) else None
-    if accepts is None or not accepts(event):
+    if not (plain and ((needed := NEEDED.get(event["type"])) is None or needed in event)) and not _accepted(event):
         try:
             event, encoded = _judged(event, encoded)
         except _Refused as refused:
             return _invalid(refused.fault, event, encoded)
     try:
         # RudderStack's Node library sends both: `timestamp` is then the application's word, the other one the library's clock.
-        original_at = _time(event, "timestamp") if event.get("timestamp") else _time(event, "originalTimestamp")
-        sent_at = _time(event, "sentAt")
-    except _Refused as refused:
-        return _invalid(refused.fault, event, encoded)
+        said: Any = event.get("timestamp") or event.get("originalTimestamp")
+        original_at = to_microseconds(said) if said else None
+        said = event.get("sentAt")
+        sent_at = to_microseconds(said) if said else None
+    except ValueError:
+        return _invalid(_bad_time(event, said), event, encoded)
     message_id = event.get("messageId")
     if not message_id:
         message_id = _message_id(source, event, own_time=original_at is not None)
@@ -142,6 +153,12 @@ def check(item: object, envelope: Envelope, *, source: str, limits: Limits, max_
         event["messageId"] = message_id
         notices += (Notice("message_id_missing", "$.messageId", "Without a messageId a retry cannot be told from a second event."),)
     return _new(Valid, (event, encoded, event["type"], _name(event), message_id, original_at, sent_at, notices))
+
+
+def _accepted(event: dict[str, Any]) -> bool:
+    type_ = event.get("type")
+    accepts = _ACCEPTS.get(type_) if isinstance(type_, str) else None
+    return accepts is not None and accepts(event)
 
 
 def _own_bytes(event: Mapping[str, Any], encoded: bytes, envelope: Envelope) -> int:
@@ -176,12 +193,12 @@ def _judged(event: dict[str, Any], encoded: bytes) -> tuple[dict[str, Any], byte
     type_ = event.get("type")
     adapter = ADAPTERS.get(type_) if isinstance(type_, str) else None
     if adapter is None:
-        text = f"`type` must be one of {', '.join(TYPES)}; it is {_shown(type_)}."
+        text = f"`type` must be one of {', '.join(TYPES)}; it is {shown(type_)}."
         raise _Refused(Fault("unknown_type", "$.type", text))
     try:
         validated: dict[str, Any] = adapter.validator.validate_python(event)
     except ValidationError as error:
-        raise _Refused(_fault(error)) from None
+        raise _Refused(fault_of(error)) from None
     fractions = {name: event[name] for name in ("userId", "anonymousId") if type(event.get(name)) is float}
     encoded = encoded if validated == event else orjson.dumps(validated)
     return validated | fractions, encoded
@@ -189,9 +206,10 @@ def _judged(event: dict[str, Any], encoded: bytes) -> tuple[dict[str, Any], byte
 
 def _name(event: Mapping[str, Any]) -> str:
     """What an event is called in lists: a track's event, a page's or screen's name."""
-    if event["type"] == "track":
-        return str(event["event"])
-    name = event.get("name") if event["type"] in {"page", "screen"} else None
+    type_ = event["type"]
+    if type_ == "track":
+        return event["event"]  # type: ignore[no-any-return] # a text in the model
+    name = event.get("name") if type_ in {"page", "screen"} else None
     return name[:EVENT_NAME_CHARS] if type(name) is str else ""
 
 
@@ -207,18 +225,10 @@ def _merged(item: dict[str, Any], envelope: Envelope) -> dict[str, Any]:
     return item
 
 
-def _time(event: Mapping[str, Any], name: str) -> int | None:
-    text = event.get(name)
-    if not text:
-        return None
-    try:
-        return to_microseconds(text)
-    except ValueError:
-        raise _Refused(Fault("bad_timestamp", f"$.{name}", _no_time(text))) from None
-
-
-def _no_time(value: object) -> str:
-    return f"{_shown(value)} is not an ISO 8601 time such as 2026-11-21T20:31:35.253Z."
+def _bad_time(event: Mapping[str, Any], said: str) -> Fault:
+    """``said`` is the first of an event's times that is none."""
+    own = "timestamp" if event.get("timestamp") else "originalTimestamp"
+    return Fault("bad_timestamp", f"$.{own if event.get(own) == said else 'sentAt'}", no_time(said))
 
 
 def _message_id(source: str, event: Mapping[str, Any], *, own_time: bool) -> str:
@@ -232,46 +242,6 @@ def _message_id(source: str, event: Mapping[str, Any], *, own_time: bool) -> str
     return str(uuid.uuid5(_MESSAGE_IDS, f"{source}\0{content.decode()}"))
 
 
-_CODES = {
-    "missing": "missing_field",
-    "string_too_short": "missing_field",
-    "string_too_long": "string_too_long",
-    "too_long": "list_too_long",
-}
-_NEEDS = {
-    "event": 'A track call needs `event`: the name of what happened, such as "Order Completed".',
-    "groupId": "A group call needs `groupId`: the id of the company or account.",
-    "previousId": "An alias call needs `previousId`: the id that was used before.",
-    "userId": "An alias call needs `userId`: the id from now on.",
-}
-
-
-def _fault(error: ValidationError) -> Fault:
-    first = error.errors(include_url=False, include_context=True)[0]
-    steps = first["loc"]
-    path = "$" + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
-    code = _CODES.get(first["type"], "wrong_type")
-    last = str(steps[-1]) if steps else ""
-    if (last in _NEEDS and len(steps) == 1 and first["input"] in (None, "")) or code == "missing_field":
-        return Fault("missing_field", path, _NEEDS.get(last, f"`{last}` is required."))
-    if code != "wrong_type":
-        return Fault(code, path, f"{first['msg']}.")
-    if len(steps) == 1 and last in _TIMES:
-        return Fault(code, path, _no_time(first["input"]))
-    return Fault(code, path, f"{_EXPECTED.get(first['type'], first['msg'])}, not {_kind(first['input'])}.")
-
-
-_TIMES = frozenset({"timestamp", "originalTimestamp", "sentAt"})
-_EXPECTED = {
-    "string_type": "This must be a string",
-    "is_instance_of": "This must be an object",
-    "dict_type": "This must be an object",
-    "list_type": "This must be a list",
-    "bool_type": "This must be true or false",
-    "bool_parsing": "This must be true or false",
-}
-
-
 def _invalid(fault: Fault, event: Mapping[str, Any], encoded: bytes) -> Invalid:
     type_, message_id = event.get("type"), event.get("messageId")
     name = event.get("event") if type_ == "track" else None
@@ -282,13 +252,3 @@ def _invalid(fault: Fault, event: Mapping[str, Any], encoded: bytes) -> Invalid:
         message_id[:200] if type(message_id) is str else "",
         encoded,
     )
-
-
-def _kind(value: object) -> str:
-    names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", int: "a number", float: "a number"}
-    return "null" if value is None else names.get(type(value), "a value")
-
-
-def _shown(value: object) -> str:
-    text = dump(value).decode("utf-8", "replace")
-    return text if len(text) <= 60 else text[:57] + "…"

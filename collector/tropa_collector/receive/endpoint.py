@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-from tropa_collector.errors import Forbidden, MalformedBody, MethodNotAllowed, RateLimited, RequestError, UnknownKey
+from tropa_collector.errors import Forbidden, MethodNotAllowed, RateLimited, RequestError, UnknownKey
 from tropa_collector.events.model import TYPES
 from tropa_collector.events.normalise import Limits, parse
-from tropa_collector.events.originals import Slicer, Slices, originals
-from tropa_collector.events.validate import Envelope, open_batch, open_single
+from tropa_collector.events.originals import Slices
+from tropa_collector.events.plain import Decode, Decoded
+from tropa_collector.events.validate import Envelope, open_single
 from tropa_collector.metrics import Counters
 from tropa_collector.pipeline import Pipeline, Prepared, Verdict
 from tropa_collector.receive import pixel, replies, settings_stub
@@ -27,6 +28,7 @@ from tropa_collector.receive.receipt import Receipt, client_hints, is_retry, use
 from tropa_collector.receive.replies import Reply
 from tropa_collector.receive.request import App, Ask, Gone, Handler, HeaderMap, Receive, Scope, Send, read_body
 from tropa_collector.receive.sessions import SessionKeys
+from tropa_collector.receive.shape import Shape, of_batch, of_event
 from tropa_collector.settings import Settings
 from tropa_collector.store.protocol import EventLog
 
@@ -38,7 +40,6 @@ _PIXEL: Final = Reply(
     pixel.GIF,
     [(b"content-type", b"image/gif"), (b"content-length", b"%d" % len(pixel.GIF)), (b"cache-control", b"no-store")],
 )
-_Open = Callable[[object], Envelope]
 
 
 class Endpoint:
@@ -65,13 +66,14 @@ class Endpoint:
         self._rates = rates
         self._next = next_app
         self._sessions = sessions or SessionKeys()
+        self._batch = of_batch(max_events=settings.max_batch_events, max_bytes=settings.max_body_bytes)
         self._routes = self._make_routes(settings)
 
     def _make_routes(self, settings: Settings) -> dict[str, tuple[str, Handler]]:
-        batch = partial(self._ingest, self._open_batch, originals)
+        batch = partial(self._ingest, self._batch)
         routes: dict[str, tuple[str, Handler]] = {}
         for type_ in TYPES:
-            routes[f"/v1/{type_}"] = (type_, partial(self._ingest, partial(_open_single, type_), _itself))
+            routes[f"/v1/{type_}"] = (type_, partial(self._ingest, of_event(type_)))
         for letter, type_ in _LETTERS.items():
             routes[f"/v1/{letter}"] = routes[f"/v1/{type_}"]
         for path in ("/v1/batch", "/v1/b", "/v1/import", *settings.ingest_paths):
@@ -118,7 +120,7 @@ class Endpoint:
 
     # -- events
 
-    async def _ingest(self, open_: _Open, slice_: Slicer, ask: Ask) -> Reply:
+    async def _ingest(self, shape: Shape, ask: Ask) -> Reply:
         if ask.method != "POST":
             raise self._refused(MethodNotAllowed(f"This path takes POST, not {ask.method}."))
         try:
@@ -126,25 +128,25 @@ class Endpoint:
             if refusal is not None:
                 raise refusal
             source = self._source(ask)
-            prepared, cookies = self._take(open_, slice_, ask, await read_body(ask, self._settings.max_body_bytes), source)
+            prepared, cookies = self._take(shape, ask, await read_body(ask, self._settings.max_body_bytes), source)
         except RequestError as error:
             raise self._refused(error) from None
         reply = replies.of_verdict(await self._pipeline.commit(prepared))
         return reply._replace(headers=[*reply.headers, *cookies]) if cookies and reply.status == 200 else reply
 
-    def _take(self, open_: _Open, slice_: Slicer, ask: Ask, raw: bytes, source: Source | None) -> tuple[Prepared, SetCookies]:
+    def _take(self, shape: Shape, ask: Ask, raw: bytes, source: Source | None) -> tuple[Prepared, SetCookies]:
         """Bytes to what is to be stored. Not a coroutine: nothing of the body outlives it."""
-        body, parsed, source = self._parse(raw, source)
+        body, (parsed, encoded), source = self._parse(raw, source, shape.decode)
         self._check_origin(ask, source)
-        envelope = open_(parsed)
+        envelope = shape.open(parsed, encoded)
         receipt = self._receipt(ask, source)
         self._spend(receipt, len(envelope.items))
         if source.kind != "browser":
-            return self._pipeline.take(envelope, receipt, Slices(body, slice_)), ()
+            return self._pipeline.take(envelope, receipt, Slices(body, shape.slice)), ()
         self._counters.given_up[source.name] += given_up(parsed)
         visit = self._visit(ask, parsed, source)
         receipt = self._of_visitor(receipt, visit, body)
-        return self._pipeline.take(envelope, receipt, Slices(body, slice_)), visit.set_cookies
+        return self._pipeline.take(envelope, receipt, Slices(body, shape.slice)), visit.set_cookies
 
     def _visit(self, ask: Ask, parsed: object, source: Source) -> Visit:
         if not isinstance(parsed, dict) or "batchId" not in parsed:
@@ -167,16 +169,14 @@ class Endpoint:
         if ask.method != "POST":
             raise MethodNotAllowed(f"This path takes POST, not {ask.method}.")
         source = self._source(ask)
-        _, parsed, source = self._parse(await read_body(ask, self._settings.max_body_bytes), source)
+        body = await read_body(ask, self._settings.max_body_bytes)
+        _, decoded, source = self._parse(body, source, self._batch.decode)
         self._check_origin(ask, source)
-        envelope = self._open_batch(parsed)
+        envelope = self._batch.open(*decoded)
         receipt = self._receipt(ask, source)
         self._spend(receipt, len(envelope.items))
         prepared = self._pipeline.prepare(envelope, receipt, lambda: None)
         return replies.of_verdict(Verdict(len(envelope.items) - len(prepared.errors), prepared.errors, prepared.warnings))
-
-    def _open_batch(self, parsed: object) -> Envelope:
-        return open_batch(parsed, max_events=self._settings.max_batch_events, max_bytes=self._settings.max_body_bytes)
 
     def _refused(self, error: RequestError) -> RequestError:
         self._counters.requests_refused[error.code] += 1
@@ -197,10 +197,10 @@ class Endpoint:
             )
         return source
 
-    def _parse(self, raw: bytes, source: Source | None) -> tuple[bytes, object, Source]:
+    def _parse(self, raw: bytes, source: Source | None, decode: Decode) -> tuple[bytes, Decoded, Source]:
         body = inflate(raw, max_bytes=self._settings.max_body_bytes)
-        parsed = parse(body, limits=self._limits)
-        return body, parsed, source or self._known(key_of_body(parsed))
+        decoded = decode(body, limits=self._limits)
+        return body, decoded, source or self._known(key_of_body(decoded.value))
 
     @staticmethod
     def _check_origin(ask: Ask, source: Source) -> None:
@@ -282,16 +282,3 @@ def _odd_route(endpoint: Endpoint, scope: Scope) -> tuple[str, Handler] | None:
         key = key_of_query(scope["query_string"]) or key_of_headers(dict(scope["headers"])) or ""
         return "settings", partial(endpoint.settings_document, settings_stub.rudderstack_settings, key)
     return None
-
-
-def _open_single(type_: str, parsed: object) -> Envelope:
-    if isinstance(parsed, list):
-        raise MalformedBody("This path takes one event; a list of them goes to /v1/batch.", code="not_an_object")
-    if isinstance(parsed, dict) and isinstance(parsed.get("batch"), list) and parsed.get("type") is None:
-        # A page or identify call needs no field: it would be stored as one, its events inside, and answered 200.
-        raise MalformedBody("This path takes one event; a batch of them goes to /v1/batch.", code="not_an_event")
-    return open_single(parsed, type_=type_)
-
-
-def _itself(body: bytes) -> Sequence[bytes]:
-    return [body]
