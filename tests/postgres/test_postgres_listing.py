@@ -33,7 +33,7 @@ def both(tmp_path: Path, databases: Databases, monkeypatch: pytest.MonkeyPatch) 
             body = orjson.dumps({"messageId": one.event_id}).decode()
             records.append(record_of(one, received_at=NOW + number * DAY // 3, name=dice.choice(NAMES), body=body))
         for store in stores:
-            store.transaction.commit([Submission(records)])
+            store.commit(Submission(records))
     yield stores[0].path, stores[1].url
     for store in stores:
         store.close()
