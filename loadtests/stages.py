@@ -11,8 +11,8 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable
-from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from tropa_collector.enrich.place import Places
 from tropa_collector.events.model import ADAPTERS
 from tropa_collector.events.normalise import Limits, checked
 from tropa_collector.events.plain import decode_batch
-from tropa_collector.events.validate import Envelope, check, open_batch
+from tropa_collector.events.validate import Envelope, check_all, open_batch
 from tropa_collector.metrics import Counters
 from tropa_collector.pipeline import Pipeline
 from tropa_collector.receive.keys import Source
@@ -63,8 +63,7 @@ class Stages:
         return self.pipeline.prepare(envelope, receipt, lambda: None).submission
 
     def check(self, envelope: Envelope) -> None:
-        for item, encoded in zip(envelope.items, envelope.encoded or repeat(b"")):  # noqa: B905 - no end
-            check(item, envelope, source="web", limits=self.limits, max_event_bytes=32_768, encoded=encoded)
+        deque(check_all(envelope, source="web", limits=self.limits, max_event_bytes=32_768), maxlen=0)
 
 
 def least(rounds: int, make: Callable[[], Any], run: Callable[[Any], object], per: int) -> float:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import repeat
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -27,7 +26,7 @@ from tropa_collector.enrich.page import page_and_campaign
 from tropa_collector.enrich.place import Places, stored_address
 from tropa_collector.events.normalise import Limits
 from tropa_collector.events.originals import context_with_ip, ip_of, with_ips
-from tropa_collector.events.validate import Envelope, Invalid, Valid, check
+from tropa_collector.events.validate import Envelope, Invalid, Valid, check_all
 from tropa_collector.identity.identifiers import Extracted, Scope, extract
 from tropa_collector.identity.policy import KINDS
 from tropa_collector.identity_rules import scope_of
@@ -143,14 +142,12 @@ class Pipeline:
         source, limits, max_bytes = receipt.source.name, self._limits, self._settings.max_event_bytes
         enrich, scope, now = self._enrichment(receipt), self._scope(receipt.source), receipt.received_at / 1e6
         of_browser = receipt.source.kind == "browser"
-        for index, (item, encoded) in enumerate(zip(envelope.items, envelope.encoded or repeat(b""))):  # noqa: B905 - no end
-            event = check(item, envelope, source=source, limits=limits, max_event_bytes=max_bytes, encoded=encoded)
-            if isinstance(event, Invalid):
-                quarantined.append(self._quarantined(event, index, envelope, receipt, originals))
-                prepared.errors.append(_entry(index, event.message_id, event.fault))
+        for index, verdict in enumerate(check_all(envelope, source=source, limits=limits, max_event_bytes=max_bytes)):
+            if isinstance(verdict, Invalid):
+                quarantined.append(self._quarantined(verdict, index, envelope, receipt, originals))
+                prepared.errors.append(_entry(index, verdict.message_id, verdict.fault))
                 continue
-            if of_browser:
-                event = completed(event, receipt)
+            event = completed(verdict, receipt) if of_browser else verdict
             found = extract(event.event, scope, now)
             records.append(enrich(event, found))
             if event.notices or not found.identifiers or found.refusals:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Callable, Sequence
-from itertools import repeat
 from typing import Any
 
 import orjson
@@ -14,7 +13,7 @@ from tropa_collector.errors import RequestError
 from tropa_collector.events.accept import DEPTH
 from tropa_collector.events.normalise import Limits, parse
 from tropa_collector.events.plain import Decode, Decoded
-from tropa_collector.events.validate import Envelope, Valid, check, open_batch, open_single
+from tropa_collector.events.validate import Envelope, Valid, check_all, open_batch, open_single
 
 LIMITS = Limits()
 TIGHT = Limits(max_depth=DEPTH, max_string_chars=40, max_list_items=2, max_map_items=4)
@@ -55,8 +54,7 @@ def verdicts(body: bytes, decode: Decode, open_: Callable[[Decoded], Envelope], 
         envelope = open_(decode(body, limits=limits))
     except RequestError as error:
         return error.code, str(error)
-    pairs = zip(envelope.items, envelope.encoded or repeat(b""))  # noqa: B905 - no end
-    return [check(item, envelope, source="s", limits=limits, max_event_bytes=MOST_BYTES, encoded=json_) for item, json_ in pairs]
+    return list(check_all(envelope, source="s", limits=limits, max_event_bytes=MOST_BYTES))
 
 
 def as_text(found: Verdicts) -> str:

@@ -47,12 +47,12 @@ def merged(definitions: Mapping[str, Any], more: More) -> Any:
     """
     named: dict[str, Any] = {}
     for definition in definitions.values():
-        hints = {name: _optional(hint) for name, hint in _hints(definition).items() if name != "type"}
-        if any(named.get(name, hint) != hint for name, hint in hints.items()):
+        hints = {name: _optional(hint) for name, hint in _hints(definition).items()}
+        if any(named.get(name, hint) != hint for name, hint in hints.items() if name != "type"):
             raise ValueError(f"{definition.__name__} says otherwise of a field than the definitions before it.")
         named |= hints
-    types: Any = Required[Literal[tuple(definitions)]]
-    return _typeddict("Event", {**_decoded(named, more), **dict.fromkeys(more["Event"], _value(LEVELS)), "type": types})
+    types: Any = Required[Literal[tuple(definitions)]]  # in its own place: a field is looked for behind the one before it
+    return _typeddict("Event", {**_decoded(named, more), "type": types, **dict.fromkeys(more["Event"], _value(LEVELS))})
 
 
 def needed(definition: Any) -> frozenset[str]:

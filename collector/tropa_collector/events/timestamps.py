@@ -8,8 +8,8 @@ from functools import lru_cache
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST = -62_135_596_800_000_000
 _LAST = 253_402_300_799_999_999
-_FRACTIONS = {f".{milliseconds:03}Z": milliseconds * 1_000 for milliseconds in range(1_000)}
-_SECOND_CHARS = len("2026-11-21T20:31:35")
+FRACTIONS = {f".{milliseconds:03}Z": milliseconds * 1_000 for milliseconds in range(1_000)}
+SECOND_CHARS = len("2026-11-21T20:31:35")
 _MAX_SECONDS = 4_096
 
 
@@ -20,7 +20,7 @@ def to_microseconds(text: str) -> int:
         ValueError: not ISO 8601, or in a year that is not 1 to 9999.
     """
     try:  # as JavaScript writes them: what one second is, is asked for each of its events
-        return _FRACTIONS[text[_SECOND_CHARS:]] + _seconds[text[:_SECOND_CHARS]]
+        return FRACTIONS[text[SECOND_CHARS:]] + SECONDS[text[:SECOND_CHARS]]
     except KeyError:
         return _read(text)
 
@@ -57,4 +57,4 @@ class _Seconds(dict[str, int]):
         return microseconds
 
 
-_seconds = _Seconds()
+SECONDS = _Seconds()

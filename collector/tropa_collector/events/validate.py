@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import orjson
@@ -15,7 +16,7 @@ from tropa_collector.events.faults import fault_of, kind_of, no_time, shown
 from tropa_collector.events.model import ADAPTERS, DEFINITIONS, EVENT_NAME_CHARS, TYPES
 from tropa_collector.events.normalise import Fault, Limits, checked, dump, has_room
 from tropa_collector.events.plain import NEEDED
-from tropa_collector.events.timestamps import to_microseconds
+from tropa_collector.events.timestamps import FRACTIONS, SECOND_CHARS, SECONDS, to_microseconds
 
 _MESSAGE_IDS = uuid.UUID("6e0c5a0e-5b0c-5c55-9b8f-0d4a5e6f7a10")
 _new = tuple.__new__  # a named tuple's own constructor costs three times as much
@@ -111,6 +112,15 @@ def open_single(body: object, encoded: Sequence[bytes] = (), *, type_: str) -> E
     return Envelope([body], encoded=encoded)
 
 
+def check_all(envelope: Envelope, *, source: str, limits: Limits, max_event_bytes: int) -> Iterator[Valid | Invalid]:
+    """Each event of an envelope as :func:`check` finds it, in their order."""
+    lent, most_bytes = envelope.sent_at, min(limits.sure_bytes, max_event_bytes)
+    at_once = envelope.bare and len(envelope.encoded) > 0
+    for item, encoded in zip(envelope.items, envelope.encoded or repeat(b"")):  # noqa: B905 - no end
+        usual = _usual(item, encoded, lent, most_bytes) if at_once else None
+        yield usual or check(item, envelope, source=source, limits=limits, max_event_bytes=max_event_bytes, encoded=encoded)
+
+
 def check(  # noqa: PLR0913 - keywords, once an event
     item: object, envelope: Envelope, *, source: str, limits: Limits, max_event_bytes: int, encoded: bytes = b""
 ) -> Valid | Invalid:
@@ -153,6 +163,28 @@ def check(  # noqa: PLR0913 - keywords, once an event
         event["messageId"] = message_id
         notices += (Notice("message_id_missing", "$.messageId", "Without a messageId a retry cannot be told from a second event."),)
     return _new(Valid, (event, encoded, event["type"], _name(event), message_id, original_at, sent_at, notices))
+
+
+def _usual(event: dict[str, Any], encoded: bytes, lent: object, most_bytes: int) -> Valid | None:
+    """A plain event of which nothing is to be said, with times as JavaScript writes them; None if it is not one.
+
+    Most events end here, so it looks up what :func:`check` would ask for.
+    """
+    if len(encoded) > most_bytes:
+        return None
+    get, type_ = event.get, event["type"]
+    if type_ in NEEDED and NEEDED[type_] not in event:
+        return None
+    message_id, own, sent = get("messageId"), get("timestamp") or get("originalTimestamp"), get("sentAt")
+    if not message_id or not own or not (sent or (sent is lent is None)):
+        return None
+    name = event["event"] if type_ == "track" else _name(event)
+    try:
+        original_at = FRACTIONS[own[SECOND_CHARS:]] + SECONDS[own[:SECOND_CHARS]]
+        sent_at = FRACTIONS[sent[SECOND_CHARS:]] + SECONDS[sent[:SECOND_CHARS]] if sent else None
+    except (KeyError, ValueError):
+        return None
+    return _new(Valid, (event, encoded, type_, name, message_id, original_at, sent_at, ()))
 
 
 def _accepted(event: dict[str, Any]) -> bool:
