@@ -3,8 +3,8 @@
     python -m loadtests.dictionary [--days 2] [--visits 800]
 
 The demo shop's traffic is played to a collector; what it stored, and the schemas' examples, are what zstd learns from. Of the
-result only what many events have in common matters: field names, libraries, devices, names of calls. Frames name their
-dictionary: one that ever packed a stored body stays where it is, and a new one gets a new number in its file's name.
+result only what many events have in common matters: field names, libraries, devices, names of calls. It overwrites the file:
+what was packed before cannot be read with another dictionary, so this is for the time before a release.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from loadtests.collector_process import CollectorProcess
 from tropa_collector.demo.addresses import Addresses
 from tropa_collector.demo.traffic.player import Pace, Traffic
 from tropa_collector.receive.keys import Source
-from tropa_collector.store.sqlite.bodies import NEWEST
+from tropa_collector.store.sqlite.bodies import DICTIONARY
 from tropa_collector.store.sqlite.file import FILE_NAME, reading
 
 EXAMPLES = Path(__file__).parents[1] / "schemas" / "examples" / "valid"
@@ -57,9 +57,11 @@ def main() -> None:
     held_out, learnt = samples[:HELD_OUT], samples[HELD_OUT:]
     dictionary = zstandard.train_dictionary(SIZE, list(learnt))
     packed = zstandard.ZstdCompressor(level=1, dict_data=dictionary)
-    NEWEST.write_bytes(dictionary.as_bytes())
+    DICTIONARY.write_bytes(dictionary.as_bytes())
     share = sum(len(packed.compress(body)) for body in held_out) / sum(map(len, held_out))
-    print(f"{NEWEST.name}: number {dictionary.dict_id()}, {len(dictionary)} bytes; what it did not learn from takes {share:.0%}")
+    print(
+        f"{DICTIONARY.name}: number {dictionary.dict_id()}, {len(dictionary)} bytes; what it did not learn from takes {share:.0%}"
+    )
 
 
 if __name__ == "__main__":

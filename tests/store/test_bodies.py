@@ -8,12 +8,13 @@ from itertools import islice
 from pathlib import Path
 
 import orjson
+import pytest
 import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 from loadtests.bodies import stream
 
-from tropa_collector.store.sqlite.bodies import NEWEST, pack, text_of
+from tropa_collector.store.sqlite.bodies import DICTIONARY, pack, text_of
 from tropa_collector.store.sqlite.file import FILE_NAME, connect, open_reading
 
 EVENTS = [orjson.dumps(event).decode() for event in islice(stream(3), 400)]
@@ -42,7 +43,15 @@ def test_half_a_surrogate_pair_is_left_for_the_store_to_refuse() -> None:
 def test_frames_name_their_dictionary() -> None:
     frame = pack(EVENTS[0])
     assert isinstance(frame, bytes)
-    assert zstandard.get_frame_parameters(frame).dict_id == zstandard.ZstdCompressionDict(NEWEST.read_bytes()).dict_id() != 0
+    assert zstandard.get_frame_parameters(frame).dict_id == zstandard.ZstdCompressionDict(DICTIONARY.read_bytes()).dict_id() != 0
+
+
+def test_a_frame_that_is_damaged_or_of_another_dictionary_says_so() -> None:
+    frame, another = pack(EVENTS[0]), zstandard.train_dictionary(1_024, [event.encode() for event in EVENTS])
+    assert isinstance(frame, bytes)
+    for odd in (frame[:40], zstandard.ZstdCompressor(dict_data=another).compress(b"{}")):
+        with pytest.raises(sqlite3.DatabaseError, match="damaged, or was written by a newer version"):
+            text_of(odd)
 
 
 def test_threads_do_not_disturb_one_another() -> None:

@@ -1,7 +1,7 @@
 """A body as the file holds it: a zstd frame (RFC 8878) over a dictionary of what events have in common, a third of its text.
 
-A frame names its dictionary, so what was stored stays readable when another dictionary is made (``loadtests/dictionary.py``), as
-long as the old one stays beside it. What an operation wrote anew, such as the shell of an erased event, is plain JSON.
+The dictionary is made by ``loadtests/dictionary.py``. Frames name theirs: one that has packed a stored body is never replaced: a
+better one would be another file. What an operation wrote anew, such as the shell of an erased event, is plain JSON.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MAGIC: Final = b"\x28\xb5\x2f\xfd"
 _LEVEL: Final = 1
 _BEGINNING: Final = 64  # bytes
-NEWEST: Final = Path(__file__).with_name("bodies.1.zdict")
+DICTIONARY: Final = Path(__file__).with_name("bodies.1.zdict")
 
 
 def pack(body: str) -> bytes | str:
@@ -35,10 +35,14 @@ def pack(body: str) -> bytes | str:
 
 
 def text_of(stored: str | bytes) -> str:
-    """The body of a frame; what is no frame is the body."""
+    """The body of a frame; what is no frame is the body.
+
+    Raises:
+        sqlite3.DatabaseError: the frame is damaged, or its dictionary is not here.
+    """
     if isinstance(stored, str):
         return stored
-    return (_codec().decompress(stored) if stored.startswith(MAGIC) else stored).decode()
+    return (_codec().unpack(stored) if stored.startswith(MAGIC) else stored).decode()
 
 
 def readable(connection: sqlite3.Connection) -> sqlite3.Connection:
@@ -81,14 +85,22 @@ class _Codec:
 
         dictionary = _dictionary()
         self.compress = zstandard.ZstdCompressor(level=_LEVEL, dict_data=dictionary, write_checksum=False).compress
-        self.decompress = zstandard.ZstdDecompressor(dict_data=dictionary).decompress
+        self._decompress, self._fault = zstandard.ZstdDecompressor(dict_data=dictionary).decompress, zstandard.ZstdError
+
+    def unpack(self, frame: bytes) -> bytes:
+        try:
+            return self._decompress(frame)
+        except self._fault as error:
+            raise sqlite3.DatabaseError(
+                f"A body cannot be unpacked: the file is damaged, or was written by a newer version ({error})."
+            ) from None
 
 
 @cache
 def _dictionary() -> zstandard.ZstdCompressionDict:
     import zstandard  # noqa: PLC0415 - as above
 
-    dictionary = zstandard.ZstdCompressionDict(NEWEST.read_bytes())
+    dictionary = zstandard.ZstdCompressionDict(DICTIONARY.read_bytes())
     dictionary.precompute_compress(level=_LEVEL)
     return dictionary
 

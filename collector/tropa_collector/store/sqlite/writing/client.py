@@ -23,6 +23,7 @@ from tropa_collector.identity.policy import to_json
 from tropa_collector.identity_rules import policy_of
 from tropa_collector.settings import Settings
 from tropa_collector.store.protocol import Operation, StoreState, Submission
+from tropa_collector.store.sqlite.bodies import pack
 from tropa_collector.store.sqlite.writing.options import WriterOptions
 from tropa_collector.store.sqlite.writing.pace import Pace
 from tropa_collector.store.sqlite.writing.submissions import encode_submission
@@ -204,6 +205,7 @@ class SqliteLog:
         except OSError as error:
             raise StoreError(f"{self._directory} cannot be made ({error.strerror}). Choose another --data.") from None
         process = await self._spawn()
+        pack("{}")  # reads the dictionary now: the first request would wait 10 ms for it
         self._supervisor = asyncio.create_task(self._supervise(process), name="store supervisor")
 
     async def _spawn(self) -> asyncio.subprocess.Process:
