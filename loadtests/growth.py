@@ -70,6 +70,7 @@ def _standing(collector: CollectorProcess) -> tuple[float, float, float, float]:
 
 def measure(collector: CollectorProcess, bodies: Path, seconds: float, seed: int) -> Cost:
     """The cost of an event, over some seconds of batches."""
+    os.sync()  # what the kernel held before is not theirs
     before = _standing(collector)
     drive(collector.url, collector.browser_key, bodies, shape="batch", seconds=seconds, seed=seed)
     os.sync()  # what the kernel still holds belongs to these events
