@@ -1,7 +1,7 @@
 """A body as the file holds it: a zstd frame (RFC 8878) over a dictionary of what events have in common, a third of its text.
 
-The dictionary is made by ``loadtests/dictionary.py``. Frames name theirs: one that has packed a stored body is never replaced: a
-better one would be another file. What an operation wrote anew, such as the shell of an erased event, is plain JSON.
+The dictionary is made by ``loadtests/dictionary.py``. Frames name theirs, and one that has packed a stored body is not replaced:
+a better one would be another file. What an operation wrote anew, such as the shell of an erased event, is plain JSON.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MAGIC: Final = b"\x28\xb5\x2f\xfd"
 _LEVEL: Final = 1
-_BEGINNING: Final = 64  # bytes
+_BEGINNING: Final = 128  # bytes: of a frame nearly all that is an event's own, such as its ids
 DICTIONARY: Final = Path(__file__).with_name("bodies.1.zdict")
 
 
@@ -55,7 +55,7 @@ sqlite3.register_converter("BODY", text_of)
 
 
 def beginnings(connection: sqlite3.Connection, events: Sequence[int]) -> frozenset[bytes]:
-    """How the frames of these events begin: far enough that no other frame begins so, its message id among it."""
+    """How the frames of these events begin: so far that hardly another one begins alike."""
     found: set[bytes] = set()
     for start in range(0, len(events), 500):
         listed = inside(events[start : start + 500])

@@ -34,9 +34,8 @@ class Received(NamedTuple):
 
 def row_of(record: Record) -> Row:
     """What the writer gets of a record. Whether it is a touch is read off its body here, where that is text."""
-    source, trust, type_, name, message_id, received_at, original_at, timestamp, body, identity = record
-    moments = received_at, original_at, timestamp
-    return source, trust, type_, name, message_id, *moments, pack(body), identity, is_touch(body)
+    body = record[8]
+    return (*record[:8], pack(body), record[9], is_touch(body))
 
 
 def received(submission: Submission) -> Received:
