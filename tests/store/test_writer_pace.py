@@ -110,6 +110,34 @@ def test_a_round_that_gains_nothing_is_the_last() -> None:
     assert not checkpoints.due
 
 
+def test_a_large_first_round_on_a_disk_that_has_turned_slow_is_not_waited_for() -> None:
+    checkpoints = Checkpoints(CHECKPOINT_BYTES)
+    checkpoints.committed(CHECKPOINT_BYTES, 0.0)
+    checkpoints.began()
+    checkpoints.committed(CHECKPOINT_BYTES // 10, 1.0)  # by this commit a tenth of a tenth may be moved at a time
+    assert not checkpoints.due, "whoever commits goes on: what it would wait for is ten times that"
+    checkpoints.committed(CHECKPOINT_BYTES, 0.0)
+    assert checkpoints.due, "the log has doubled meanwhile"
+
+
+def test_a_rest_that_takes_long_is_moved_beside_the_commits_for_as_long_as_it_becomes_less() -> None:
+    checkpoints = Checkpoints(CHECKPOINT_BYTES)
+    checkpoints.committed(CHECKPOINT_BYTES, 0.0)
+    rounds = 0
+    left, again = CHECKPOINT_BYTES, True
+    while again and rounds < 100:
+        rounds += 1
+        checkpoints.began()
+        checkpoints.committed(left * 7 // 10, 0.0)
+        again = checkpoints.ended(left / 1_000_000)  # a megabyte a second
+        left = left * 7 // 10
+    assert 2 < rounds < 20
+    assert left <= 0.25 * 1_000_000, "what is left takes whoever commits no longer than a checkpoint may"
+    checkpoints.began()
+    checkpoints.committed(left * 9 // 10, 0.0)
+    assert not checkpoints.ended(left / 100_000), "hardly less is left: another round would go on for ever"
+
+
 def test_bad_events_alone_move_the_log_and_stay_within_quarantines_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "STEP_SECONDS", 0.0)
     connection = connect(tmp_path / FILE_NAME, synchronous="FULL")

@@ -14,6 +14,7 @@ from pathlib import Path
 LEAST_BYTES = 20_000
 LITTLE_BYTES = 20_000  # whoever commits moves so much in the time of a commit
 SECONDS = 0.25  # that a checkpoint may take
+MOST_LEFT = 0.8  # of what one round moved for another to follow: the log grows to five times of the first one at most
 NICENESS = 10
 
 
@@ -26,8 +27,11 @@ class Checkpoints:
 
     @property
     def due(self) -> bool:
-        """Has so much been committed since the last one began?"""
-        return self._waiting >= self._due_bytes
+        """Has so much been committed since the last one began, and, while that one still moves, as much as it moves?
+
+        A first one on a disk that has turned slow is large: not to be waited for as soon as a small one would be due.
+        """
+        return self._waiting >= max(self._due_bytes, self._moving)
 
     def committed(self, size: int, seconds: float) -> None:
         self._waiting += size
@@ -38,10 +42,14 @@ class Checkpoints:
         self._moving, self._waiting = self._waiting, 0
 
     def ended(self, seconds: float) -> bool:
-        """Does another one beside the commits pay, that is, does it leave less than half of what this one did?"""
+        """Does another one beside the commits pay?
+
+        It does if it leaves less than half of what this one did; less than most, if whoever commits could not move it in time.
+        """
         moved, self._moving = self._moving, 0
         self._due_bytes = _in_time(moved, seconds) if moved and seconds > SECONDS else min(2 * self._due_bytes, self._most_bytes)
-        return LITTLE_BYTES < self._waiting < moved / 2
+        most_left = MOST_LEFT * moved if self._waiting > self._due_bytes else moved / 2
+        return LITTLE_BYTES < self._waiting < most_left
 
     def emptied(self) -> None:
         """Nothing of the log waits any longer."""
