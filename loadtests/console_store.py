@@ -116,6 +116,9 @@ def _multiply(connection: sqlite3.Connection, events: int, persons: int, highest
             _copy_people(connection, copy, since + start * step, since + (start + seeded) * step)
         _copy_events(connection, copy, events, f"{since} + (id + {start}) * {step}", persons)
     connection.execute("INSERT INTO timeline_runs SELECT DISTINCT run FROM timeline")
+    connection.execute("DELETE FROM identifier_values")
+    connection.execute("INSERT INTO identifier_values SELECT value, id FROM identifiers ORDER BY value")
+    connection.execute("UPDATE counters SET value = (SELECT max(id) FROM identifiers) WHERE name = 'values_through_id'")
     connection.execute("DELETE FROM rollups")
     connection.execute(
         "INSERT INTO rollups SELECT received_at / 60000000, source, type, name, 0, count(*) FROM events GROUP BY 1, 2, 3, 4"

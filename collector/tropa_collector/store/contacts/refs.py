@@ -22,13 +22,14 @@ def contact_of(connection: Connection, ref: Ref) -> int | None:
             "SELECT CASE merged_into WHEN 0 THEN id ELSE merged_into END FROM contacts WHERE id = ?", (ref.id,)
         )
     else:
-        row = connection.execute("SELECT contact FROM identifiers WHERE value = ? AND kind = ?", (ref.value, ref.kind))
+        row = connection.execute("SELECT contact FROM identifiers_by_value WHERE value = ? AND kind = ?", (ref.value, ref.kind))
     found = row.fetchone()
     return None if found is None else int(found[0])
 
 
 def identifier_of(connection: Connection, ref: Ref) -> Identifier | None:
-    row = connection.execute(f"SELECT {IDENTIFIER} FROM identifiers WHERE value = ? AND kind = ?", (ref.value, ref.kind)).fetchone()
+    sql = f"SELECT {IDENTIFIER} FROM identifiers_by_value WHERE value = ? AND kind = ?"
+    row = connection.execute(sql, (ref.value, ref.kind)).fetchone()
     return None if row is None else Identifier._make(row)
 
 

@@ -81,7 +81,7 @@ _WALK = (
     f"{_BEHIND.format(place='i.last_day = CAST(?1 AS bigint) AND i.id < ?2')}"
     f" UNION ALL {_BEHIND.format(place='i.last_day < CAST(?1 AS bigint)')} ORDER BY 1 DESC, 2 DESC LIMIT ?3"
 )
-_BY_VALUE = f"SELECT DISTINCT contact FROM identifiers WHERE value >= ? AND value < ? AND state != {ERASED} LIMIT ?"
+_BY_VALUE = f"SELECT DISTINCT contact FROM identifiers_by_value WHERE value >= ? AND value < ? AND state != {ERASED} LIMIT ?"
 _BY_TRAIT = (
     "SELECT DISTINCT i.contact FROM trait_words AS w JOIN identifiers AS i ON i.id = w.identifier"
     " WHERE w.text >= ? AND w.text < ? AND w.key IN ({keys}) LIMIT ?"

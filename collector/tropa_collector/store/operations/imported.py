@@ -30,7 +30,7 @@ def _bare(place: Workplace, values: Sequence[str]) -> dict[str, int]:
     """The import rows that have no traits yet, by value: a copy of a file with another date says nothing new."""
     marks = ",".join("?" * len(values))
     sql = (
-        f"SELECT value, id FROM identifiers WHERE kind = '{KIND}' AND value IN ({marks})"
-        " AND NOT EXISTS (SELECT 1 FROM traits WHERE identifier = identifiers.id)"
+        f"SELECT value, id FROM identifiers_by_value AS i WHERE kind = '{KIND}' AND value IN ({marks})"
+        " AND NOT EXISTS (SELECT 1 FROM traits WHERE identifier = i.id)"
     )
     return dict(place.connection.execute(sql, values).fetchall())

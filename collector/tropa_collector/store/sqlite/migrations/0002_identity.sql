@@ -16,7 +16,7 @@ CREATE TABLE identifiers (
   shared_contact INTEGER NOT NULL,
   last_day       INTEGER NOT NULL        -- days since the epoch: of the newest event it anchored, at first of first_seen
 );
-CREATE UNIQUE INDEX identifiers_value ON identifiers(value, kind);
+CREATE UNIQUE INDEX identifiers_value ON identifiers(value, kind);  -- until 0005
 CREATE INDEX identifiers_contact ON identifiers(contact);
 CREATE INDEX identifiers_last_day ON identifiers(last_day);  -- who was seen last: today's grow at its right edge
 CREATE INDEX identifiers_shared ON identifiers(shared_contact) WHERE shared_contact != 0;

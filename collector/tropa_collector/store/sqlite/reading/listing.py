@@ -53,8 +53,9 @@ def key_counter(file: Path) -> tuple[Callable[[Sequence[Key]], int], Callable[[]
     connection = open_reading(file)
 
     def count(keys: Sequence[Key]) -> int:
-        marks = ",".join(["(?,?)"] * len(keys))
-        sql = f"WITH w(k, v) AS (VALUES {marks}) SELECT count(*) FROM w JOIN identifiers ON value = v AND kind = k"
-        return int(connection.execute(sql, [part for key in keys for part in key]).fetchone()[0])
+        values = list({value for _, value in keys})
+        sql = f"SELECT kind, value FROM identifiers_by_value WHERE value IN ({','.join('?' * len(values))})"
+        held = set(connection.execute(sql, values))
+        return sum(key in held for key in keys)
 
     return count, connection.close

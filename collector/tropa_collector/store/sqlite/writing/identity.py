@@ -36,6 +36,7 @@ from tropa_collector.store.sqlite.writing.graph import load, rows_in
 from tropa_collector.store.sqlite.writing.recent import Recent
 from tropa_collector.store.sqlite.writing.registers import write_registers, write_words
 from tropa_collector.store.sqlite.writing.submissions import Row
+from tropa_collector.store.sqlite.writing.values import Values
 from tropa_collector.store.sqlite.writing.words import index_words
 
 _DAYS_KEPT: Final = 16_384  # identifiers of which the day of their last event is known
@@ -49,6 +50,7 @@ class Resolution:
         self._connection = connection
         self.policy = policy
         self._searchable = frozenset(searchable)
+        self.values = Values(connection)
         self._rows: Recent[Identifier] = Recent()
         self._edges: Recent[Edge] = Recent()
         self._lone: Recent[Contact] = Recent()  # by identifier, contacts that have that one and nothing else
@@ -120,10 +122,17 @@ class Resolution:
                 missing.append(key)
             else:
                 known[key] = row
-        for row in map(Identifier._make, self._paired(_LOOK_UP, missing)):
+        waiting = [number for key in missing if (number := self.values.waiting.get(key)) is not None]
+        if waiting:
+            missing = [key for key in missing if key not in self.values.waiting]
+        for row in map(Identifier._make, chain(self._paired(_LOOK_UP, missing), self._waiting(waiting))):
             known[row.kind, row.value] = row
             self._rows.put((row.kind, row.value), row)
         return known
+
+    def _waiting(self, ids: Sequence[int]) -> Iterator[Any]:
+        """Rows that the index of values lacks."""
+        return self._paired(_LOOK_UP_ID, [(number, None) for number in ids])
 
     def _paired(self, statements: Mapping[int, str], pairs: Sequence[tuple[Any, Any]]) -> Iterator[Any]:
         """The rows of some pairs, asked for in few texts: SQLite need not compile them anew. NULL finds nothing."""
@@ -218,6 +227,7 @@ class Resolution:
     def committed(self, plan: Plan) -> None:
         """The plan is on disk: what was read of it before is out of date."""
         self.next_ids = plan.sequence._replace(log=self._logged)
+        self.values.extend(plan.identifiers)
         for row in plan.identifiers:
             self._rows.put((row.kind, row.value), row)
             self._lone.forget(row.id)
@@ -231,13 +241,19 @@ class Resolution:
     def forget_rows(self) -> None:
         """After a rollback, or a change by an operator: what was read before may not be what is on disk."""
         self._rows, self._edges, self._lone, self._days = Recent(), Recent(), Recent(), {}
+        self.values.catch_up()
         self.next_ids = self._free_ids()
 
 
 _SIZES: Final = (4, 16, 64, 256, 512)
+_OF_I: Final = ", ".join(f"i.{column}" for column in Identifier._fields)
 _LOOK_UP: Final = {
-    size: f"WITH w(k, v) AS (VALUES {','.join(['(?,?)'] * size)})"
-    f" SELECT {IDENTIFIER} FROM w CROSS JOIN identifiers ON value = v AND kind = k"
+    size: f"WITH w(k, v) AS (VALUES {','.join(['(?,?)'] * size)}) SELECT {_OF_I} FROM w"
+    " CROSS JOIN identifier_values AS n ON n.value = v CROSS JOIN identifiers AS i ON i.id = n.id AND i.kind = k"
+    for size in _SIZES
+}
+_LOOK_UP_ID: Final = {
+    size: f"WITH w(x, _) AS (VALUES {','.join(['(?,?)'] * size)}) SELECT {_OF_I} FROM w CROSS JOIN identifiers AS i ON i.id = x"
     for size in _SIZES
 }
 _LOOK_UP_EDGE: Final = {

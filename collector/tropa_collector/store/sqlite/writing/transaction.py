@@ -102,6 +102,7 @@ class Transaction:
         self.resolution.forget_rows()
         if operation.name in AFTER_COMMIT:
             self.erased.reload()
+            self.resolution.values.reload()
             result = {**(result or {}), **AFTER_COMMIT[operation.name](self._connection)}
         return "done", result
 
@@ -125,11 +126,13 @@ class Transaction:
                 self._count("erased_refused", refused)
             self._upsert_rollups(work.rollups)
             self.trailing.write_slice(len(work.entries))
+            self.resolution.values.write_slice(len(plan.identifiers))
             connection.execute("COMMIT")
         except BaseException:
             self._rollback()
             raise
         self._last_id += len(work.entries)
+        self.resolution.values.committed()
         self.resolution.committed(plan)
         self.trailing.committed()
         self.trailing.extend(work.entries, work.places, work.deeds, ceiling=time.time_ns() // 1_000 + AHEAD_US)
