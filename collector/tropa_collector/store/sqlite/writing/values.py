@@ -18,18 +18,14 @@ from typing import Final
 from tropa_collector.identity.records import Identifier, Key
 
 LEAST_RUN: Final = 256  # identifiers that go in together
-MOST_RUN: Final = 65_536  # half as many again may wait: 30 MB, and 20 ms of a reader who asks for a value
+MOST_RUN: Final = 65_536  # half as many again may wait: 25 MiB, and 10 ms of a reader who asks for a value
 SHARE: Final = 16  # of all identifiers a run is one part: then those that share a page are as many at any size
 PART: Final = 1_024  # sorted at once, in half a millisecond; the parts of a run are merged as it is written
 SLICE: Final = 16  # that a small commit carries: somebody waits for it
 _CHUNKS: Final = (64, 16, 1)
 _INSERT: Final = {rows: "INSERT OR IGNORE INTO identifier_values VALUES " + ",".join(["(?,?)"] * rows) for rows in _CHUNKS}
 _THROUGH: Final = "(SELECT value FROM counters WHERE name = 'values_through_id')"
-_LACKING: Final = (
-    "SELECT value, kind, id FROM identifiers AS i WHERE id > ? AND NOT EXISTS"
-    " (SELECT 1 FROM identifier_values AS v WHERE v.value = i.value AND v.id = i.id) ORDER BY id"
-)
-
+_YOUNGER: Final = "SELECT value, kind, id FROM identifiers WHERE id > ? ORDER BY id"
 _BY_ID: Final = itemgetter(2)
 
 #: Value, kind and id of an identifier.
@@ -44,7 +40,7 @@ class Values:
         self.reload()
 
     def reload(self) -> None:
-        """Read again what the index lacks: at start, and when values were changed."""
+        """Read again what the index lacks, and what is in of an unfinished run: at start, and when values were changed."""
         (through,) = self._connection.execute(f"SELECT {_THROUGH}").fetchone()
         self.waiting: dict[Key, int] = {}
         self._newest = through
@@ -57,7 +53,7 @@ class Values:
 
     def catch_up(self) -> None:
         """Take in what somebody else has written: an operator's request."""
-        self._extend(self._connection.execute(_LACKING, (self._newest,)))
+        self._extend(self._connection.execute(_YOUNGER, (self._newest,)))
 
     def extend(self, rows: Iterable[Identifier]) -> None:
         """Take in identifiers that are now on disk; those that are known from before are passed over."""
