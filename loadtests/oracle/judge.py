@@ -45,7 +45,7 @@ class Findings:
             Row(test, asked, f"{len(self.foreign)} never sent {_some(self.foreign)}", "0 never sent", not self.foreign),
             Row(test, asked, f"{len(self.false_answers)} wrong answers {_some(self.false_answers)}", "0", not self.false_answers),
             Row(test, "the store's own check of its files", self.integrity, "ok", not broken_file),
-            Row(test, "rows against roll-ups and counters", self.equation or "equal", "equal", not self.equation),
+            Row(test, "rows against roll-ups, counters and names", self.equation or "equal", "equal", not self.equation),
         ]
 
 
@@ -105,7 +105,21 @@ def _disk_equation(connection: Connection) -> str:
         unequal.append(f"{counted.get(0, 0)} events counted, {kept} stored")
     if counted.get(2, 0) != refused:
         unequal.append(f"{counted.get(2, 0)} quarantined counted, {refused} held, dropped or released")
+    unequal += _misnamed(connection)
     return "; ".join(unequal)
+
+
+def _misnamed(connection: Connection) -> Iterator[str]:
+    """By value there is each identifier that there is by id, and one of a name: the embedded store has no index that says so."""
+    (by_id,) = connection.execute("SELECT count(*) FROM identifiers").fetchone()
+    own = "LEFT JOIN identifiers AS i ON i.id = v.id AND i.value = v.value"
+    sql = f"SELECT count(*), count(i.id) FROM identifiers_by_value AS v {own}"
+    by_value, rightly = connection.execute(sql).fetchone()
+    (apart,) = connection.execute("SELECT count(*) FROM (SELECT DISTINCT kind, value FROM identifiers) AS named").fetchone()
+    if by_value != by_id or rightly != by_id:
+        yield f"{by_id} identifiers, {by_value} found by value, {rightly} of them by their own"
+    if apart != by_id:
+        yield f"{by_id} identifiers of {apart} names"
 
 
 def conservation(metrics: Mapping[str, float]) -> list[str]:

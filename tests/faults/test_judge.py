@@ -33,6 +33,10 @@ def store(tmp_path: Path) -> sqlite3.Connection:
     )
     connection.executemany(insert, [(number + 1, message_id("r", number), pack(body(number))) for number in range(10)])
     connection.execute("INSERT INTO rollups VALUES (0, 'shop', 'track', '', 0, 10)")
+    person = "INSERT INTO identifiers VALUES (?, 'user_id', ?, 1, 0, 2, 0, 1, 0, NULL, NULL, 0, 0, NULL, NULL)"
+    connection.executemany(person, [(1, "anna"), (2, "boris")])
+    connection.execute("INSERT INTO identifier_values VALUES ('anna', 1)")
+    connection.execute("UPDATE counters SET value = 1 WHERE name = 'values_through_id'")
     return connection
 
 
@@ -46,6 +50,10 @@ def store(tmp_path: Path) -> sqlite3.Connection:
         ("UPDATE events SET body = json_set(text_of(body), '$.anonymousId', 'x') WHERE id = 2", ["1 altered (1)"]),
         ("UPDATE rollups SET count = 11", ["11 events counted, 10 stored"]),
         ("UPDATE counters SET value = 1 WHERE name = 'quarantine_dropped'", ["0 quarantined counted, 1 held"]),
+        ("DELETE FROM identifier_values", ["2 identifiers, 1 found by value"]),
+        ("UPDATE counters SET value = 2 WHERE name = 'values_through_id'", ["2 identifiers, 1 found by value"]),
+        ("INSERT INTO identifier_values VALUES ('vera', 1)", ["2 identifiers, 3 found by value, 2 of them"]),
+        ("UPDATE identifiers SET value = 'anna' WHERE id = 2", ["2 identifiers of 1 names"]),
     ],
 )
 def test_the_judge_finds(store: sqlite3.Connection, tmp_path: Path, wrong: str, said: list[str]) -> None:
