@@ -4,9 +4,10 @@
 
 Throughput is a ratio to a do-nothing ASGI handler under the same uvicorn settings and the same generator (wrk), medians of
 interleaved rounds; beside it stands the barest collector (``barest.py``), which checks and resolves nothing. Latency is at 80,
-50 and 10 % of saturation, the highest first so that the collector has been at work, as answered and with commits that are not
-synced: the difference is the disk's share; each is the middle one of five runs. Bodies carry fresh message ids, ten events a
-visitor, one identify in ten, clocks that differ by seconds; everything is on: identity, dedupe, enrichment, FULL commits.
+50 and 10 % of what saturates the collector just then, the highest first so that it has been at work, as answered and with
+commits that are not synced: the difference is the disk's share; each is the middle one of five runs. Bodies carry fresh message
+ids, ten events a visitor, one identify in ten, clocks that differ by seconds; everything is on: identity, dedupe, enrichment,
+FULL commits.
 ``--quick`` is a look at the machinery and writes no results.
 """
 
@@ -19,6 +20,7 @@ import statistics
 import sys
 import tempfile
 import time
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -109,29 +111,32 @@ def mixes(runs: int, seconds: int, directory: Path) -> Figures:
     }
 
 
-def latency(medians: dict[str, Figures], seconds: int, directory: Path, bodies: dict[str, Path]) -> list[Figures]:
-    """At shares of saturation; the upper two also without syncs."""
+def latency(seconds: int, directory: Path, bodies: dict[str, Path]) -> list[Figures]:
+    """At shares of saturation, as it is just then: minutes later the machine may be another. The upper two also without syncs."""
     rows: list[Figures] = []
+    asked: dict[tuple[str, float], float] = {}
     for module, loads in (("tropa_collector", LOADS), (NOT_SYNCED, (0.8, 0.5))):
         with CollectorProcess(directory / f"latency-{module.rpartition('.')[2]}", module=module) as collector:
-            for shape in SHAPES:
-                for load in loads:
-                    run, asked = _at(collector, medians[shape], shape, load=load, seconds=seconds, bodies=bodies[shape])
-                    row = {
-                        "shape": shape,
-                        "load": load,
-                        "synced": module == "tropa_collector",
-                        "p50_ms": run.p50,
-                        "p99_ms": run.p99,
-                    }
-                    rows.append(row | {"asked": round(asked), "requests_per_second": round(run.requests_per_second)})
-                    print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
+            for shape, load in product(SHAPES, loads):
+                if (shape, load) not in asked:
+                    seed = 3_000 + len(asked)
+                    full = drive(collector.url, collector.browser_key, bodies[shape], shape=shape, seconds=seconds, seed=seed)
+                    asked[shape, load] = load * full.requests_per_second
+                run = _at(collector, asked[shape, load], shape, load=load, seconds=seconds, bodies=bodies[shape])
+                row = {
+                    "shape": shape,
+                    "load": load,
+                    "synced": module == "tropa_collector",
+                    "p50_ms": run.p50,
+                    "p99_ms": run.p99,
+                }
+                rows.append(row | {"asked": round(asked[shape, load]), "requests_per_second": round(run.requests_per_second)})
+                print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
     return rows
 
 
-def _at(collector: CollectorProcess, median: Figures, shape: str, *, load: float, seconds: int, bodies: Path) -> tuple[Run, float]:
-    """Connections that pause between requests, so that they send a share of what saturation sends."""
-    asked = load * median["events_per_second"] / (1 if shape == "single" else BATCH_EVENTS)
+def _at(collector: CollectorProcess, asked: float, shape: str, *, load: float, seconds: int, bodies: Path) -> Run:
+    """Connections that pause between requests, so that they send ``asked`` requests a second."""
     between_ms = CONNECTIONS[shape] / asked * 1e3  # two requests of one connection
     answer_ms = 2.0
     runs = []
@@ -140,7 +145,7 @@ def _at(collector: CollectorProcess, median: Figures, shape: str, *, load: float
         seed, key = 1_000 + round(100 * load) + number, collector.browser_key
         runs.append(drive(collector.url, key, bodies, shape=shape, seconds=length, seed=seed, pause_ms=pause_ms))
         answer_ms = runs[-1].p50
-    return sorted(runs[1:], key=lambda run: run.p99)[LATENCY_RUNS // 2], asked  # a disk that others use stalls now and then
+    return sorted(runs[1:], key=lambda run: run.p99)[LATENCY_RUNS // 2]  # a disk that others use stalls now and then
 
 
 def start_seconds(directory: Path) -> float:
@@ -162,7 +167,7 @@ def measure(options: argparse.Namespace, directory: Path) -> Figures:
         "saturation": saturation(options.runs, options.seconds, directory, bodies),
     }
     found["mixes"] = mixes(options.runs, options.seconds, directory)
-    found["latency"] = latency(found["saturation"]["medians"], options.seconds, directory, bodies)
+    found["latency"] = latency(options.seconds, directory, bodies)
     found["start_seconds"] = start_seconds(directory)
     found["stages"] = stages.figures(events=4_000 if options.quick else 20_000)
     with yardstick("do_nothing") as nothing:
