@@ -99,12 +99,16 @@ def test_a_visitor_of_long_ago_is_found_in_memory_and_in_the_index(file: FileSto
 def test_what_is_rolled_back_goes_in_later(file: FileStore) -> None:
     for number in range(12):
         file.deliver([call(f"m{number}", number, f"c{number}")])
+    index = file.transaction.resolution.values
     for round_ in range(30):
+        file.connection.execute("BEGIN")
+        index.write_slice(round_ % 7)
+        file.connection.execute("ROLLBACK")
+        see_all(file)
         file.refuse_events(refuse=True)
         with pytest.raises(sqlite3.Error):
             file.commit_at_once(Submission([record_of(call(f"lost{round_}", 1, f"d{round_}"))]))
         file.refuse_events(refuse=False)
-        see_all(file)
         file.deliver([call(f"n{round_}", 50, f"e{round_}")])
         see_all(file)
     assert through(file) >= 16
