@@ -40,7 +40,7 @@ class Values:
         self.reload()
 
     def reload(self) -> None:
-        """Read again what the index lacks, and what is in of an unfinished run: at start, and when values were changed."""
+        """Read again what is behind the last whole run: at start, and when values were changed."""
         (through,) = self._connection.execute(f"SELECT {_THROUGH}").fetchone()
         self.waiting: dict[Key, int] = {}
         self._newest = through
